@@ -1,0 +1,1 @@
+"""Made by mezite/api/generate.py; never edited."""
