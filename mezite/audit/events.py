@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 Detail = str | int | bool | None | tuple[str, ...]
+"""All that a detail may be, in every version: what needs another shape gets a field of its own."""
 
 
 class Kind(Enum):
@@ -62,12 +64,20 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKind:
+    """A kind written by a later version: kept and shown as it stands."""
+
+    type: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One act. `user` is a name a person knows (or `local:root`, `node:web-1`, `system`); ids go into `details`."""
+    """One act. `user` is a name people know (or `local:root`, `node:web-1`, `system`); ids are in `details`."""
 
     id: str
     time: datetime
-    kind: Kind
+    kind: Kind | ForeignKind
     user: str
     success: bool = True
     user_id: str = ""
@@ -80,6 +90,8 @@ class Event:
     client_ip: str = ""
     reason: str = ""
     details: Mapping[str, Detail] = field(default_factory=dict)
+    unread: Mapping[str, object] = field(default_factory=dict)
+    """Fields of a later version, as parsed from JSON: they survive being read and written by this one."""
 
     @property
     def type(self) -> str:
@@ -88,3 +100,11 @@ class Event:
     @property
     def code(self) -> str:
         return self.kind.code
+
+
+_KINDS: Final = {(kind.type, kind.code): kind for kind in Kind}
+
+
+def kind_of(type_: str, code: str) -> Kind | ForeignKind:
+    """The kind these two words name; a foreign one when this version does not know the pair."""
+    return _KINDS.get((type_, code)) or ForeignKind(type_, code)
