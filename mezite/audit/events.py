@@ -73,7 +73,7 @@ class ForeignKind:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act. `user` is a name people know (or `local:root`, `node:web-1`, `system`); ids are in `details`."""
+    """One act. `user` is a name people know (`local:root`, `node:web-1`, `system`); ids are in `details`."""
 
     id: str
     time: datetime
