@@ -1,0 +1,108 @@
+"""A compiled predicate and its verdict: the two things everybody else sees of the language.
+
+Compiling is what a save does; it raises, and says where. Judging never raises: it answers, with a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Final
+
+from mezite import durations
+from mezite.predicate.check import check
+from mezite.predicate.evaluate import Finding, judge
+from mezite.predicate.functions import Answer
+from mezite.predicate.grammar import parse
+from mezite.predicate.kinds import Fact, Facts, Scalar
+from mezite.predicate.syntax import Literal, Node, Selector, children, show
+from mezite.predicate.vocabulary import Vocabulary
+from mezite.quoting import quoted
+
+_SHOWN_ITEMS: Final = 8
+_WORDS: Final = {True: "true", False: "false", None: "not known"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Truthy only when the predicate holds for certain. `why` names the piece that settled it and why."""
+
+    answer: Answer
+    why: str
+
+    def __bool__(self) -> bool:
+        return self.answer is True
+
+    @property
+    def may_hold(self) -> bool:
+        """It holds, or cannot be told: what a rule that denies has to go by."""
+        return self.answer is not False
+
+
+_ALWAYS: Final = Verdict(answer=True, why="no condition")
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """`tree` is None for the empty text, which sets no condition and always holds."""
+
+    source: str
+    vocabulary: Vocabulary
+    tree: Node | None
+
+    def holds(self, facts: Facts) -> Verdict:
+        if self.tree is None:
+            return _ALWAYS
+        try:
+            finding = judge(self.tree, facts, self.vocabulary)
+            return Verdict(finding.answer, _why(finding, facts))
+        except Exception as crash:  # noqa: BLE001  # a clause that crashes is a no, never a failed request
+            return Verdict(None, f"cannot be judged ({type(crash).__name__})")
+
+
+@lru_cache(maxsize=2048)
+def compile_predicate(source: str, vocabulary: Vocabulary) -> Predicate:
+    """The predicate that `source` writes in this vocabulary; `Invalid`, with its column, if it is none."""
+    if not source.strip():
+        return Predicate(source, vocabulary, None)
+    tree = parse(source)
+    check(tree, vocabulary)
+    return Predicate(source, vocabulary, tree)
+
+
+def _why(finding: Finding, facts: Facts) -> str:
+    settled = finding.settled_by
+    said = f"{_plain(show(settled))} is {_WORDS[finding.which_is]}"
+    if isinstance(settled, Selector | Literal):
+        return said
+    seen = [
+        f"{_plain(show(each))} is {_shown(facts, each)}"
+        for each in children(settled)
+        if isinstance(each, Selector)
+    ]
+    return f"{said}: {', '.join(seen)}" if seen else said
+
+
+def _shown(facts: Facts, selector: Selector) -> str:
+    fact = facts.get(".".join(selector.path))
+    return "not known" if fact is None else _fact(fact)
+
+
+def _fact(fact: Fact) -> str:
+    if isinstance(fact, tuple):
+        items = [_scalar(item) for item in fact[:_SHOWN_ITEMS]] + ["…"] * (len(fact) > _SHOWN_ITEMS)
+        return f"[{', '.join(items)}]"
+    return _scalar(fact)
+
+
+def _scalar(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return _WORDS[value]
+    if isinstance(value, timedelta):
+        return durations.show(value)
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def _plain(text: str) -> str:
+    return text if len(text) <= 120 else text[:119] + "…"
