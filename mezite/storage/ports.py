@@ -2,7 +2,7 @@
 
 The rules that every engine keeps, and that one conformance suite holds all three to:
 
-1. A *unit* is a plain function of a `Writing`. It runs whole or not at all: what it raises undoes what it did.
+1. A *unit* is a plain function of a `Writing`. It runs whole or not at all: raising undoes what it did.
 2. Units are serial in the whole cluster: each sees all that earlier ones did, and no other runs between its
    lines. So a decision made on what a unit has read still holds when it writes.
 3. `write` returns after the unit is on disk, and only then are its changes told to the feed. Units that wait
@@ -24,6 +24,7 @@ from mezite.audit.chain import Head, Record
 from mezite.audit.events import Event
 from mezite.model.authority import Authority
 from mezite.model.change import Change, ChangeKind, ChangeOp
+from mezite.model.cluster import Cluster
 from mezite.model.lock import Lock
 from mezite.model.node import HubPulse, JoinToken, Node, Presence
 from mezite.model.role import Role
@@ -134,6 +135,8 @@ class Reading(Protocol):
     @property
     def authorities(self) -> ReadShelf[Authority]: ...
     @property
+    def clusters(self) -> ReadShelf[Cluster]: ...
+    @property
     def audit(self) -> AuditTrail: ...
     @property
     def changes(self) -> ChangeLog: ...
@@ -164,6 +167,8 @@ class Writing(Reading, Protocol):
     def locks(self) -> Shelf[Lock]: ...
     @property
     def authorities(self) -> Shelf[Authority]: ...
+    @property
+    def clusters(self) -> Shelf[Cluster]: ...
 
     def record(self, event: Event) -> None:
         """Adds it to the audit chain, in this commit."""
@@ -194,7 +199,7 @@ class Store(Protocol):
         ...
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:
-        """`listener` hears, on the event loop, the feed lines of each commit, in order, its own and other hubs'."""
+        """`listener` hears, on the event loop, the feed's lines in the order of commits, other hubs' too."""
         ...
 
     async def backup(self, target: str) -> None:
