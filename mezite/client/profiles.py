@@ -1,0 +1,212 @@
+"""Profiles on disk: `~/.mezite/profiles/<proxy>/`, the name of the active one, and OpenSSH's known_hosts.
+
+    profiles/<proxy>  →  profiles/.<proxy>.<random>/     one whole profile
+        profile.json                                     the plain facts
+        keys/ssh_key  ssh_key.pub  ssh_key-cert.pub  tls_key.pem  tls_cert.pem
+        ca/tls.pem  ca/hosts
+    current                                              directory name of the active profile
+    known_hosts                                          made from the profiles, never read back
+
+1. A profile is written beside the old one and takes its place by the renaming of one link: keys and
+   certificates of a login become visible together, and a writer killed half-way leaves the old ones usable.
+2. A reader follows the link once and reads everything from there.
+3. What does not read as a profile is "damaged", in one line that says how to mend it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from mezite.client import home as files
+from mezite.client.known_hosts import authority_lines, known_hosts
+from mezite.client.profile import Keys, Profile, describe, directory_name, understand
+from mezite.errors import CallerError, NotFound, NotLoggedIn
+
+_KEY_FILES: Final = {
+    "ssh_key": "keys/ssh_key",
+    "ssh_public": "keys/ssh_key.pub",
+    "ssh_certificate": "keys/ssh_key-cert.pub",
+    "tls_key": "keys/tls_key.pem",
+    "tls_certificate": "keys/tls_cert.pem",
+}
+_FACTS: Final = "profile.json"
+_TLS_AUTHORITIES: Final = "ca/tls.pem"
+_HOST_AUTHORITIES: Final = "ca/hosts"
+
+
+class Profiles:
+    """All profiles of this user. Cheap to make; every call reads the disk as it is then."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.home = home or files.home()
+        self._directory = self.home / "profiles"
+
+    def path(self, profile: Profile) -> Path:
+        """Where other programs find the files of a profile; stays the same over all logins."""
+        return self._directory / profile.name
+
+    def names(self) -> tuple[str, ...]:
+        try:
+            entries = sorted(entry.name for entry in self._directory.iterdir())
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise CallerError(f"cannot read {self._directory}: {error.strerror}") from None
+        return tuple(name for name in entries if not name.startswith("."))
+
+    def current(self) -> str | None:
+        """The directory name of the active profile, if there is one."""
+        try:
+            return files.read(self.home / "current").strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            raise CallerError(
+                f"{self.home / 'current'} is damaged; choose a profile with: msh profiles use PROXY"
+            ) from None
+
+    def active(self) -> Profile | None:
+        """The active profile; None when there is none."""
+        name = self.current()
+        return self.find(name) if name else None
+
+    def find(self, proxy: str) -> Profile | None:
+        """The profile of `proxy`; None when there is none. Raises `NotLoggedIn` when it is damaged."""
+        name = directory_name(proxy)
+        for _ in range(5):
+            try:
+                where = self._directory / os.readlink(self._directory / name)
+            except FileNotFoundError:
+                return None
+            except OSError:
+                raise _damaged(name, "it is not a profile of ours") from None
+            try:
+                return _read(where)
+            except FileNotFoundError as missing:
+                # Replaced between the look at the link and the read: look again.
+                if self._moved_on(name, where):
+                    continue
+                raise _damaged(name, f"{Path(missing.filename).name} is missing") from None
+            except OSError as error:
+                raise _damaged(name, f"it cannot be read: {error.strerror}") from None
+            except (ValueError, RecursionError) as error:
+                raise _damaged(name, str(error)) from None
+        raise _damaged(name, "it keeps changing")
+
+    def save(self, profile: Profile, *, activate: bool = True) -> None:
+        """Makes `profile` the profile of its proxy, all of it at once."""
+        with self._writing():
+            files.prepare(self._directory)
+            self._replace(profile)
+            if activate:
+                files.write(self.home / "current", profile.name + "\n")
+            self._write_known_hosts()
+
+    def forget_login(self, profile: Profile) -> None:
+        """Removes keys and certificates; the hub stays known."""
+        self.save(replace(profile, login=None), activate=False)
+
+    def use(self, proxy: str) -> Profile:
+        """Makes the profile of `proxy` the active one."""
+        profile = self.find(proxy)
+        if profile is None:
+            known = ", ".join(self.names()) or "none"
+            raise NotFound(f"there is no profile for {proxy}; known are: {known}", code="no_profile")
+        with self._writing():
+            files.write(self.home / "current", profile.name + "\n")
+            self._write_known_hosts()
+        return profile
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with files.exclusive(self.home):
+                yield
+        except OSError as error:
+            raise CallerError(
+                f"cannot write below {self.home}: {error.strerror}", code="home_unusable"
+            ) from None
+
+    def _replace(self, profile: Profile) -> None:
+        fresh = self._directory / f".{profile.name}.{secrets.token_hex(8)}"
+        try:
+            _write(fresh, profile)
+            link = self._directory / f"{fresh.name}.link"
+            link.symlink_to(fresh.name)
+            link.replace(self._directory / profile.name)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.with_name(f"{fresh.name}.link").unlink(missing_ok=True)
+            raise
+        files.sync_directory(self._directory)
+        self._sweep(profile.name, keep=fresh.name)
+
+    def _sweep(self, name: str, *, keep: str) -> None:
+        """Removes what earlier logins left, also of writers that were killed. Only under the lock."""
+        for entry in self._directory.glob(f".{name}.*"):
+            if entry.name == keep:
+                continue
+            if entry.is_symlink():
+                entry.unlink()
+            else:
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _moved_on(self, name: str, where: Path) -> bool:
+        try:
+            return os.readlink(self._directory / name) != where.name
+        except OSError:
+            return True
+
+    def _write_known_hosts(self) -> None:
+        found: list[Profile] = []
+        for name in self.names():
+            try:
+                profile = self.find(name)
+            except NotLoggedIn:
+                continue  # a damaged profile must not take the others' known_hosts with it
+            if profile:
+                found.append(profile)
+        active = self.current()
+        files.write(self.home / "known_hosts", known_hosts(found, active))
+
+
+def _read(where: Path) -> Profile:
+    files.check_owner(where)
+    facts = files.read(where / _FACTS)
+    authorities = files.read(where / _TLS_AUTHORITIES)
+    has_keys = (where / "keys").is_dir()
+    keys = (
+        Keys(**{field: files.read(where / path) for field, path in _KEY_FILES.items()}) if has_keys else None
+    )
+    if "BEGIN CERTIFICATE" not in authorities or (keys and "BEGIN CERTIFICATE" not in keys.tls_certificate):
+        raise ValueError("a certificate in it is empty")
+    return understand(facts, authorities, keys)
+
+
+def _write(where: Path, profile: Profile) -> None:
+    for directory in (where, where / "ca"):
+        directory.mkdir(mode=0o700)
+    files.write_fresh(where / _FACTS, describe(profile))
+    files.write_fresh(where / _TLS_AUTHORITIES, profile.hub.tls_authorities)
+    files.write_fresh(where / _HOST_AUTHORITIES, authority_lines(profile.hub, bare_names=True))
+    if profile.login:
+        (where / "keys").mkdir(mode=0o700)
+        for field, path in _KEY_FILES.items():
+            files.write_fresh(where / path, getattr(profile.login.keys, field))
+        files.sync_directory(where / "keys")
+    files.sync_directory(where / "ca")
+    files.sync_directory(where)
+
+
+def _damaged(name: str, what: str) -> NotLoggedIn:
+    return NotLoggedIn(
+        f"the profile {name} is damaged ({what}); run: msh login --proxy=HOST:PORT again",
+        code="damaged_profile",
+    )
