@@ -58,9 +58,9 @@ def load_public_key(spki: bytes) -> ec.EllipticCurvePublicKey:
 def issue_client(
     authority: TlsAuthority, identity: Identity, *, public_key: ec.EllipticCurvePublicKey, cluster: str
 ) -> x509.Certificate:
-    """The X.509 twin of a user's certificate, or what a node calls with."""
-    if identity.kind is IdentityKind.LOCAL:
-        raise Invalid("an OS user known by the admin socket gets no certificate")
+    """The X.509 twin of a user's certificate, what a node calls with, or the admin socket's few minutes."""
+    if identity.kind is IdentityKind.HUB:
+        raise Invalid("a hub gets no client certificate")
     begins, ends = lifetime(identity)
     builder = _leaf(authority, identity, cluster, public_key, begins, ends)
     return _sign(_used_for(builder, ExtendedKeyUsageOID.CLIENT_AUTH), authority)
@@ -113,9 +113,13 @@ def parse(certificate: bytes) -> x509.Certificate:
     if len(certificate) > MAX_CERT_BYTES:
         raise flawed(Flaw.MALFORMED)
     try:
-        return load(certificate)
+        leaf = load(certificate)
     except (ValueError, x509.InvalidVersion):
         raise flawed(Flaw.MALFORMED) from None
+    # The count of unused bits before the signature is not signed, and the library takes more than none.
+    if not leaf.public_bytes(serialization.Encoding.DER).endswith(b"\0" + leaf.signature):
+        raise flawed(Flaw.MALFORMED)
+    return leaf
 
 
 def read_claims(certificate: x509.Certificate) -> Claims:
@@ -164,13 +168,16 @@ def _sign(builder: x509.CertificateBuilder, authority: TlsAuthority) -> x509.Cer
 
 
 def _check_signature(leaf: x509.Certificate, trusted: Sequence[x509.Certificate]) -> None:
-    issuers = [issuer for issuer in trusted if issuer.subject == leaf.issuer]
+    try:
+        issuers = [issuer for issuer in trusted if issuer.subject == leaf.issuer]
+    except ValueError:  # the library parses names when they are first asked for
+        raise flawed(Flaw.MALFORMED) from None
     if not issuers:
         raise flawed(Flaw.UNTRUSTED)
     for issuer in issuers:
         try:
             leaf.verify_directly_issued_by(issuer)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             continue
         return
     raise flawed(Flaw.FORGED)
