@@ -3,9 +3,10 @@
 Here are the links, the signatures and the order; `seal` closes and opens the contents.
 
 Rules
- 1. Every record has a *link*: SHA-256 over DOMAIN, its kind, the link of the record before (zeros for the
-    header) and its payload. The last link stands for every byte of every record before it.
- 2. Every record is signed: Ed25519 by the node over SIGNED · link. One good signature vouches for all that
+ 1. Every record has a *digest*, SHA-256 over DOMAIN, its kind, the link of the record before (zeros for the
+    header) and its payload; and a *link*, SHA-256 over its digest and its signature. The last link stands
+    for every byte of every record before it.
+ 2. Every record is signed: Ed25519 by the node over SIGNED · digest. One good signature vouches for all that
     came before, also in a file that has no end record.
  3. A chunk names its recording, its number and the link before it, so that a chunk read alone can be told
     from one of another recording or another place.
@@ -49,7 +50,7 @@ from recordings.header import Header, decode_header
 from recordings.index import ChunkIndex, IndexEntry, pack_index_entry
 
 DOMAIN: Final = b"mezite-recording/1"
-SIGNED: Final = b"mezite-recording/1 link"
+SIGNED: Final = b"mezite-recording/1 signed"
 ZERO_LINK: Final = bytes(LINK_BYTES)
 
 
@@ -75,25 +76,30 @@ class Ed25519Signer:
         return self._private.sign(message)
 
 
-def link_of(kind: Kind, previous: bytes, body: bytes) -> bytes:
-    """Rule 1."""
+def digest_of(kind: Kind, previous: bytes, body: bytes) -> bytes:
+    """Rule 1: what a record's signature is over."""
     return hashlib.sha256(b"".join((DOMAIN, bytes([kind]), previous, body))).digest()
 
 
-def is_signed_by(public: bytes, link: bytes, signature: bytes) -> bool:
-    """Rule 2: whether this key signed this link."""
+def link_of(digest: bytes, signature: bytes) -> bytes:
+    """Rule 1: what the next record holds on to."""
+    return hashlib.sha256(digest + signature).digest()
+
+
+def is_signed_by(public: bytes, digest: bytes, signature: bytes) -> bool:
+    """Rule 2: whether this key signed this digest."""
     if len(public) != 32 or len(signature) != SIGNATURE_BYTES:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, SIGNED + link)
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, SIGNED + digest)
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def sign_link(signer: Signer | None, link: bytes) -> bytes:
-    """Rule 2: the signature that stands beside a link; none without a signer."""
-    return b"" if signer is None else signer.sign(SIGNED + link)
+def sign_digest(signer: Signer | None, digest: bytes) -> bytes:
+    """Rule 2: the signature of a digest; none without a signer."""
+    return b"" if signer is None else signer.sign(SIGNED + digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ class Chain:
     """
 
     __slots__ = (
+        "_digest",
         "_index",
         "duration_us",
         "end",
@@ -122,7 +129,7 @@ class Chain:
         "link",
         "number",
         "output_bytes",
-        "signed",
+        "signature",
     )
 
     def __init__(self, header_record: Record) -> None:
@@ -131,8 +138,8 @@ class Chain:
                 Fault.MALFORMED, "the first record is no header", offset=header_record.offset
             )
         self.header: Header = decode_header(header_record.payload, header_record.offset)
-        self.link = link_of(Kind.HEADER, ZERO_LINK, header_record.payload)
-        self.signed = header_record.signature
+        self.link = ZERO_LINK
+        self._hold(header_record)
         self.number = 0
         self.length = header_record.end
         self.duration_us = 0
@@ -176,17 +183,20 @@ class Chain:
         if not agrees:
             detail = "the end record is not about the records before it"
             raise DamagedRecording(Fault.ALTERED, detail, offset=record.offset)
-        self.link = link_of(Kind.END, self.link, record.payload)
-        self.signed = record.signature
+        self._hold(record)
         self.end = end
         return end
+
+    def _hold(self, record: Record) -> None:
+        self._digest = digest_of(record.kind, self.link, record.payload)
+        self.signature = record.signature
+        self.link = link_of(self._digest, record.signature)
 
     def advance(self, chunk: Chunk, record: Record) -> None:
         """Takes in a chunk that belongs here. For writers; readers go through `admit`."""
         entry = IndexEntry(record.offset, chunk.start_us, record.size, chunk.output_bytes)
         self._index += pack_index_entry(entry)
-        self.link = link_of(Kind.CHUNK, self.link, record.payload)
-        self.signed = record.signature
+        self._hold(record)
         self.number += 1
         self.length = record.end
         self.duration_us = chunk.end_us
@@ -200,7 +210,7 @@ class Chain:
     @property
     def is_signed(self) -> bool:
         """Whether the signature of the last record taken in, and with it all before, is good."""
-        return is_signed_by(self.signer_key, self.link, self.signed)
+        return is_signed_by(self.signer_key, self._digest, self.signature)
 
     def close(self, ending: Ending, signer: Signer | None) -> bytes:
         """The end record and the trailer that finish this chain. Changes nothing: `admit` takes them in."""
@@ -220,13 +230,17 @@ class Chain:
                 index=bytes(self._index),
             )
         )
-        record = encode_record(Kind.END, body, sign_link(signer, link_of(Kind.END, self.link, body)))
+        record = encode_record(Kind.END, body, sign_digest(signer, digest_of(Kind.END, self.link, body)))
         return record + encode_trailer(len(record))
 
 
 def judge_place(chunk: Chunk, chain: Chain, offset: int) -> None:
     """Rule 3: raises unless this chunk is the next of this chain."""
-    number = chunk.number
+    number, follows = chunk.number, chunk.previous == chain.link
+    # One that follows this very chain was not brought from elsewhere: its own fields were changed.
+    if follows and (chunk.id != chain.header.id or number != chain.number):
+        detail = "its number or id was changed"
+        raise DamagedRecording(Fault.ALTERED, detail, offset=offset, chunk=chain.number)
     if chunk.id != chain.header.id:
         detail = f"a chunk of recording {chunk.id.hex()}"
         raise DamagedRecording(Fault.FOREIGN, detail, offset=offset, chunk=chain.number)
@@ -236,7 +250,7 @@ def judge_place(chunk: Chunk, chain: Chain, offset: int) -> None:
     if number < chain.number:
         detail = f"chunk {number} where {chain.number} belongs"
         raise DamagedRecording(Fault.REORDERED, detail, offset=offset, chunk=chain.number)
-    if chunk.previous != chain.link:
+    if not follows:
         detail = "it does not follow what stands before it"
         raise DamagedRecording(Fault.ALTERED, detail, offset=offset, chunk=number)
     if chunk.start_us < chain.duration_us:

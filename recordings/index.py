@@ -7,6 +7,7 @@ A reader jumps by it; a timeline draws activity from it without opening a single
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ENTRY = struct.Struct(">QQII")
@@ -42,6 +43,9 @@ class ChunkIndex:
         if not 0 <= number < len(self):
             raise IndexError(number)
         return IndexEntry(*_ENTRY.unpack_from(self._packed, number * _ENTRY.size))
+
+    def __iter__(self) -> Iterator[IndexEntry]:
+        return (IndexEntry(*fields) for fields in _ENTRY.iter_unpack(self._packed))
 
     def at(self, time_us: int) -> int:
         """The last chunk that starts at or before `time_us`; 0 when none does."""

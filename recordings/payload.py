@@ -37,9 +37,7 @@ def encode(events: Sequence[Event], start_us: int) -> bytes:
     before = start_us
     for event in events:
         if event.at_us < before:
-            raise MalformedInput(
-                f"event at {event.at_us} us is earlier than {before} us; times never run backwards"
-            )
+            raise MalformedInput(f"event at {event.at_us} us placed after one at {before} us")
         _append(out, event, event.at_us - before)
         before = event.at_us
     return bytes(out)

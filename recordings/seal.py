@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from recordings import payload
-from recordings.chain import DOMAIN, ZERO_LINK, Chain, Ending, Signer, link_of, sign_link
+from recordings.chain import DOMAIN, ZERO_LINK, Chain, Ending, Signer, digest_of, sign_digest
 from recordings.errors import DamagedRecording, Fault, MalformedInput, RecordingLost
 from recordings.events import Event, Output
 from recordings.format import Chunk, chunk_fields
@@ -34,8 +34,8 @@ class Sealer:
         if header.node_key != (signer.public if signer else b""):
             raise MalformedInput("the header's node key is not the signer's")
         body = encode_header(header)
-        link = link_of(Kind.HEADER, ZERO_LINK, body)
-        raw = encode_record(Kind.HEADER, body, sign_link(signer, link))
+        digest = digest_of(Kind.HEADER, ZERO_LINK, body)
+        raw = encode_record(Kind.HEADER, body, sign_digest(signer, digest))
         self.opening: bytes = MAGIC + raw
         """The first bytes of the file: magic and header record."""
         self.chain = Chain(_record(raw, len(MAGIC)))
@@ -78,7 +78,7 @@ class Sealer:
         sealed = self._cipher.encrypt(_nonce(clear.number), self._compressor.compress(plain), DOMAIN + fields)
         body = fields + sealed
         return encode_record(
-            Kind.CHUNK, body, sign_link(self._signer, link_of(Kind.CHUNK, clear.previous, body))
+            Kind.CHUNK, body, sign_digest(self._signer, digest_of(Kind.CHUNK, clear.previous, body))
         )
 
     def close(self, ending: Ending) -> bytes:

@@ -70,7 +70,7 @@ def test_an_event_out_of_bounds_is_not_written(event: Event) -> None:
 
 
 def test_time_never_runs_backwards() -> None:
-    with pytest.raises(MalformedInput, match="stands after"):
+    with pytest.raises(MalformedInput, match="placed after"):
         payload.encode([Output(5, b"a"), Output(4, b"b")], 0)
     with pytest.raises(MalformedInput):
         payload.encode([Output(5, b"a")], 6)
