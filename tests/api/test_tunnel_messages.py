@@ -121,7 +121,7 @@ def test_the_greatest_join_fits_a_frame() -> None:
         token_id="\U0001f600" * 128,
         nonce=bytes(32),
         name="n" * 128,
-        labels={"k" * 61 + f"{number:02}": "\U0001f600" * 255 for number in range(MAX_LABELS)},
+        labels={"k" * 61 + f"{number:02}": "é" * 255 for number in range(MAX_LABELS)},
         agent_version="v" * 128,
         ssh_public_key="s" * 4096,
         tls_public_key=b"t" * 512,

@@ -17,7 +17,7 @@ from mezite.errors import Invalid
 VERSION: Final = 1
 """Said first by each end; a hub refuses one that it does not speak, and says which it does."""
 
-MAX_LABELS: Final = 32
+MAX_LABELS: Final = 64
 MAX_SENTENCE_CHARS: Final = 1_000
 _MAX_AUTHORITIES: Final = 8
 
