@@ -3,7 +3,7 @@
 1. Who has not proven that it knows the token's secret hears one sentence, whatever was wrong, and cannot tell
    a token that exists from one that does not. The log hears which it was.
 2. Who has proven it is told plainly what else is in the way.
-3. A use of the token, the node and the event that tells of them are one unit: no use is lost, none is had twice.
+3. A use of the token, the node and the event that tells of them are one unit: no use is lost or had twice.
 4. A name belongs to its node until that is removed. The same node may join again under it, when it shows a
    certificate that this cluster once issued to it, for the key by which it signs.
 5. What the token binds, name and labels, the node cannot change.
@@ -17,20 +17,20 @@ from datetime import datetime
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from daemons.hub.desk.desk import Desk
-from daemons.hub.desk.labels import checked_labels
+from daemons.hub.desk.node_claims import checked_labels, checked_version
 from daemons.hub.desk.node_certs import NodeCertificates, NodeKeys, issue
 from daemons.hub.desk.tokens import is_usable
 from daemons.hub.desk.who import lock_on
 from mezite import ids
 from mezite.api.tunnel.messages import Join, Proof
-from mezite.api.tunnel.proof import Prover, holds, to_sign
+from mezite.api.tunnel.proof import Prover, holds, is_token_id, to_sign
 from mezite.audit.events import Kind
 from mezite.ca import ssh_keys, tls_certs
-from mezite.errors import Denied, Exists, Invalid, MeziteError, NotLoggedIn
+from mezite.errors import Denied, Exists, MeziteError, NotLoggedIn
 from mezite.model.change import ChangeKind
 from mezite.model.identity import IdentityKind
 from mezite.model.lock import LockTarget
@@ -84,26 +84,22 @@ def _check_signature(bid: Bid, proof: Proof, key: ec.EllipticCurvePublicKey) -> 
 
 
 def _former_id(desk: Desk, offer: Join, key: ec.EllipticCurvePublicKey) -> str:
-    """The node that this key was certified for before, however long ago; empty when there is no proof of one."""
+    """The node that this key was certified for before; empty when nothing proves that there was one."""
     if not offer.former_certificate:
         return ""
-    former = tls_certs.parse(offer.former_certificate)
-    identity = tls_certs.check_client(
-        offer.former_certificate,
-        trusted=desk.keyring.tls_authorities,
-        cluster=desk.cluster,
-        # It need not be good today: it says which node this is, the token says that it may join.
-        now=former.not_valid_before_utc,
-    )
-    spki = former.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    own = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if identity.kind is not IdentityKind.NODE or spki != own:
-        raise Denied(
-            "the former certificate is another's; remove the agent's data directory", code="not_yours"
+    try:
+        former = tls_certs.parse(offer.former_certificate)
+        identity = tls_certs.check_client(
+            offer.former_certificate,
+            trusted=desk.keyring.tls_authorities,
+            cluster=desk.cluster,
+            # It need not be good today: it says which node this is, the token says that it may join.
+            now=former.not_valid_before_utc,
         )
-    return identity.id
+    except NotLoggedIn:
+        return ""
+    is_its_own = identity.kind is IdentityKind.NODE and former.public_key() == key
+    return identity.id if is_its_own else ""
 
 
 def _admit(desk: Desk, tx: Writing, bid: Bid, former_id: str) -> NodeCertificates:
@@ -176,32 +172,21 @@ def _check_unlocked(tx: Reading, former_id: str, now: datetime) -> None:
 
 
 def _registered(tx: Writing, token: JoinToken, offer: Join, name: str, now: datetime) -> Node:
-    """The node as it is from this unit on: a new one, or the one of this name, which was shown to be the same."""
-    labels = checked_labels(offer.labels)
-    if not offer.agent_version.isprintable() or len(offer.agent_version) > 64:
-        raise Invalid("an agent's version is at most 64 printable characters")
+    """The node from this unit on: a new one, or the one of this name, which was shown to be the same."""
     known = tx.nodes.one(name=name)
-    if known is None:
-        return tx.nodes.insert(
-            Node(
-                id=ids.mint_uuid(),
-                name=name,
-                joined_at=now,
-                token_id=token.id,
-                own_labels=labels,
-                bound_labels=token.labels,
-                version=offer.agent_version,
-            )
-        )
-    return tx.nodes.replace(
-        replace(
-            known,
-            joined_at=now,
-            token_id=token.id,
-            own_labels=labels,
-            bound_labels=token.labels,
-            version=offer.agent_version,
-        )
+    joined = Node(
+        id=ids.mint_uuid() if known is None else known.id,
+        name=name,
+        joined_at=now,
+        token_id=token.id,
+        own_labels=checked_labels(offer.labels),
+        bound_labels=token.labels,
+        version=checked_version(offer.agent_version),
+    )
+    return (
+        tx.nodes.insert(joined)
+        if known is None
+        else tx.nodes.replace(replace(joined, revision=known.revision))
     )
 
 
@@ -219,7 +204,7 @@ async def _note(desk: Desk, bid: Bid, refusal: MeziteError) -> None:
     if unwritten is None:
         return
     claimed = bid.offer.name if ids.SLUG.fullmatch(bid.offer.name) else ""
-    token_id = bid.offer.token_id if bid.offer.token_id.isalnum() else ""
+    token_id = bid.offer.token_id if is_token_id(bid.offer.token_id) else ""
     event = desk.event(
         Kind.NODE_JOIN_FAILED,
         user="",

@@ -29,6 +29,7 @@ from mezite.ids import RandomBytes, mint
 NONCE_BYTES: Final = 32
 TOKEN_PREFIX: Final = "tok"  # noqa: S105  the prefix of ids, no secret
 _ID_CHARS: Final = 12
+_ID: Final = re.compile(rf"{TOKEN_PREFIX}_[0-9a-z]{{12}}")
 _SECRET_BYTES: Final = 24
 _TOKEN: Final = re.compile(r"([0-9a-z]{12})\.([0-9a-f]{48})")
 
@@ -72,6 +73,10 @@ def parse_token(text: str) -> TokenText:
             code="bad_token",
         )
     return TokenText(f"{TOKEN_PREFIX}_{found[1]}", found[2])
+
+
+def is_token_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
 
 
 def binding(
