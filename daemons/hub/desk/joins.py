@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from daemons.hub.desk.desk import Desk
-from daemons.hub.desk.node_claims import checked_labels, checked_version
 from daemons.hub.desk.node_certs import NodeCertificates, NodeKeys, issue
+from daemons.hub.desk.node_claims import checked_labels, checked_version
 from daemons.hub.desk.tokens import is_usable
 from daemons.hub.desk.who import lock_on
 from mezite import ids
