@@ -1,7 +1,7 @@
-"""A role: what its holders may do and on what terms, as parsed from its document. `mezite.rbac` gives it meaning.
+"""A role: what its holders may do and on what terms, as its document says it. `mezite.rbac` gives it meaning.
 
-Predicates (`filter`, `where`) are kept as the text that was saved; they were compiled once then, so a stored
-one is known to be sound. Durations are timedeltas. None means "the role does not say".
+Predicates and patterns are kept as the text that was saved; they were compiled once then, so a stored one is
+known to be sound. None means that the role does not say; what that comes to is for `mezite.rbac.options`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,24 @@ class RecordPolicy(StrEnum):
     BEST_EFFORT = "best_effort"
 
 
+class Enhanced(StrEnum):
+    """What enhanced recording watches."""
+
+    COMMAND = "command"
+    DISK = "disk"
+    NETWORK = "network"
+
+
 class OnGrantEnd(StrEnum):
     TERMINATE = "terminate"
     KEEP = "keep"
+
+
+class CertPrincipals(StrEnum):
+    """Whether a role held by a grant puts its logins into certificates, for any sshd that trusts our CA."""
+
+    STANDING = "standing"
+    ALL = "all"
 
 
 class OnLeave(StrEnum):
@@ -69,20 +84,19 @@ class JoinRequirement:
 @dataclass(frozen=True, slots=True)
 class Options:
     max_session_ttl: timedelta | None = None
-    require_session_mfa: SessionMfa = SessionMfa.OFF
-    port_forwarding: bool = False
+    require_session_mfa: SessionMfa | None = None
+    port_forwarding: bool | None = None
     port_forwarding_targets: tuple[str, ...] = ()
-    file_copy: FileCopy = FileCopy.ALL
-    agent_forwarding: bool = False
-    x11_forwarding: bool = False
+    file_copy: FileCopy | None = None
+    agent_forwarding: bool | None = None
+    x11_forwarding: bool | None = None
     client_idle_timeout: timedelta | None = None
     max_sessions: int | None = None
-    record: RecordPolicy = RecordPolicy.BEST_EFFORT
-    enhanced_recording: tuple[str, ...] = ()
-    on_grant_end: OnGrantEnd = OnGrantEnd.TERMINATE
+    record: RecordPolicy | None = None
+    enhanced_recording: tuple[Enhanced, ...] = ()
+    on_grant_end: OnGrantEnd | None = None
     require_session_join: tuple[JoinRequirement, ...] = ()
-    waive_join: bool = False
-    cert_principals_all: bool = False
+    cert_principals: CertPrincipals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +119,15 @@ class EscalationStep:
 class BreakGlass:
     max_duration: timedelta
     roles: tuple[str, ...]
+    waive_join: bool = False
+    """Whether sessions that live off it may start without those whom `require_session_join` asks for."""
+    debt: int = 1
+    """How many of its uses may wait for their acknowledgement before the next is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRule:
-    """`allow.request`: what the holder may ask for, and on what terms."""
+    """`request`: what the holder may ask for, and on what terms. The `deny` side has `roles` alone."""
 
     roles: tuple[str, ...] = ()
     max_duration: timedelta | None = None

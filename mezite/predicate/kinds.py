@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeGuard
 
 Scalar = str | int | float | timedelta | bool
 Fact = Scalar | tuple[Scalar, ...]
-Facts = Mapping[str, Fact]
-"""What is known, by dotted name: `user.name`, `user.traits.team`. What is not in it is not known."""
+Facts = Mapping[str, object]
+"""What is known, by dotted name: `user.name`, `user.traits.team`. What is missing, or of another kind than
+its vocabulary declares, is not known."""
 
 LONGEST_TEXT = 4096
 LONGEST_LIST = 4096
@@ -46,7 +48,7 @@ def scalar_kind(value: Scalar) -> Kind:
     return Kind.DURATION if isinstance(value, timedelta) else Kind.NUMBER
 
 
-def is_of_kind(fact: object, kind: Kind) -> bool:
+def is_of_kind(fact: object, kind: Kind) -> TypeGuard[Fact]:
     """Whether a fact is what was declared, and within bounds."""
     item = _ITEM_OF.get(kind)
     if item is not None:

@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Final
 
 from mezite import durations
+from mezite.errors import Invalid
 from mezite.predicate.check import check
 from mezite.predicate.evaluate import Finding, judge
 from mezite.predicate.functions import Answer
 from mezite.predicate.grammar import parse
-from mezite.predicate.kinds import Fact, Facts, Scalar
+from mezite.predicate.kinds import Facts, Scalar, is_of_kind
 from mezite.predicate.syntax import Literal, Node, Selector, children, show
 from mezite.predicate.vocabulary import Vocabulary
 from mezite.quoting import quoted
@@ -56,7 +57,7 @@ class Predicate:
             return _ALWAYS
         try:
             finding = judge(self.tree, facts, self.vocabulary)
-            return Verdict(finding.answer, _why(finding, facts))
+            return Verdict(finding.answer, _why(finding, facts, self.vocabulary))
         except Exception as crash:  # noqa: BLE001  # a clause that crashes is a no, never a failed request
             return Verdict(None, f"cannot be judged ({type(crash).__name__})")
 
@@ -71,25 +72,31 @@ def compile_predicate(source: str, vocabulary: Vocabulary) -> Predicate:
     return Predicate(source, vocabulary, tree)
 
 
-def _why(finding: Finding, facts: Facts) -> str:
+def holds(source: str, vocabulary: Vocabulary, facts: Facts) -> Verdict:
+    """The verdict on a stored predicate. One that does not compile cannot be judged, like any other crash."""
+    try:
+        return compile_predicate(source, vocabulary).holds(facts)
+    except Invalid as refusal:
+        return Verdict(None, f"cannot be judged ({refusal.message})")
+
+
+def _why(finding: Finding, facts: Facts, vocabulary: Vocabulary) -> str:
     settled = finding.settled_by
     said = f"{_plain(show(settled))} is {_WORDS[finding.which_is]}"
     if isinstance(settled, Selector | Literal):
         return said
     seen = [
-        f"{_plain(show(each))} is {_shown(facts, each)}"
+        f"{_plain(show(each))} is {_shown(each, facts, vocabulary)}"
         for each in children(settled)
         if isinstance(each, Selector)
     ]
     return f"{said}: {', '.join(seen)}" if seen else said
 
 
-def _shown(facts: Facts, selector: Selector) -> str:
-    fact = facts.get(".".join(selector.path))
-    return "not known" if fact is None else _fact(fact)
-
-
-def _fact(fact: Fact) -> str:
+def _shown(selector: Selector, facts: Facts, vocabulary: Vocabulary) -> str:
+    kind, fact = vocabulary.kind_of(selector.path), facts.get(".".join(selector.path))
+    if kind is None or not is_of_kind(fact, kind):
+        return _WORDS[None]
     if isinstance(fact, tuple):
         items = [_scalar(item) for item in fact[:_SHOWN_ITEMS]] + ["…"] * (len(fact) > _SHOWN_ITEMS)
         return f"[{', '.join(items)}]"
