@@ -51,7 +51,7 @@ class Stand(StrEnum):
     """A rule of the allow side that holds. Alone it may not be enough: a session needs node and login."""
     DENY = "deny"
     """A rule of the deny side that bites."""
-    SILENT = "silent"
+    NO = "no"
     """A rule, of either side, that does not apply."""
 
 
@@ -158,7 +158,7 @@ def _ssh_clauses(one: HeldRole, labels: Mapping[str, str], login: str) -> Iterat
 
 
 def _clause(role: str, rule: str, verdict: Stand | None, reason: str) -> Clause:
-    return Clause(role, rule, verdict or Stand.SILENT, reason)
+    return Clause(role, rule, verdict or Stand.NO, reason)
 
 
 def _ssh_summary(clauses: Iterable[Clause], letting_in: tuple[Role, ...], roles: RoleSet) -> str:

@@ -14,7 +14,7 @@ import yaml
 from mezite import ids
 from mezite.errors import Invalid
 from mezite.model.role import Conditions, Options, Role
-from mezite.rbac.fields import Spot, Text, mapping
+from mezite.rbac.fields import Spot, Text, mapping, shape
 from mezite.rbac.loading import Plain, load_documents
 from mezite.rbac.schema import ALLOW, DENY, OPTIONS
 from mezite.rbac.values import DESCRIPTION
@@ -105,7 +105,7 @@ def _description(metadata: dict[str, Plain], spot: Spot) -> str:
 
 def _require_word(top: dict[str, Plain], key: str, word: str, spot: Spot) -> None:
     if top.get(key) != word:
-        spot.key(key).refuse(f"must be {word}")
+        spot.key(key).refuse(f"is {shape(top.get(key))}; write {key}: {word}")
 
 
 def _lines(faults: list[str]) -> str:

@@ -71,7 +71,7 @@ class Text(Generic[T]):
 
 
 class Many(Generic[T]):
-    """A list of at most `limit`; one value stands for a list of it. `every` is what `*` comes to, if anything."""
+    """A list of at most `limit`; one value stands for a list of it. `every` is what a `*` in it comes to."""
 
     def __init__(self, of: Field[T], *, limit: int, every: Iterable[T] = ()) -> None:
         self._of = of
@@ -83,22 +83,22 @@ class Many(Generic[T]):
         if len(items) > self._limit:
             spot.refuse(f"has {len(items)} entries; {self._limit} are allowed")
             return None
-        if self._every and "*" in items:
-            return self._every
+        spots = [spot.item(index) for index in range(len(items))] if isinstance(plain, list) else [spot]
+        read = [self._item(item, at) for item, at in zip(items, spots, strict=True)]
+        if None in read:
+            return None
+        values = [value for each in read if each is not None for value in each]
         # Said twice is said once. The order stays as people wrote it.
-        single = not isinstance(plain, list)
-        values: list[T] = []
-        for index, item in enumerate(items):
-            value = self._item(item, spot if single else spot.item(index))
-            if value is not None and value not in values:
-                values.append(value)
-        return tuple(values)
+        return tuple(value for index, value in enumerate(values) if value not in values[:index])
 
-    def _item(self, plain: Plain, spot: Spot) -> T | None:
+    def _item(self, plain: Plain, spot: Spot) -> tuple[T, ...] | None:
         if plain is None:
             spot.refuse(EMPTY)
             return None
-        return self._of.read(plain, spot)
+        if self._every and plain == "*":
+            return self._every
+        value = self._of.read(plain, spot)
+        return None if value is None else (value,)
 
     def write(self, values: tuple[T, ...]) -> Plain:
         if self._every and set(values) == set(self._every):
@@ -171,7 +171,7 @@ def mapping(plain: Plain, allowed: Iterable[str], spot: Spot) -> dict[str, Plain
         return {}
     known = sorted(allowed)
     for key in plain.keys() - set(known):
-        spot.key(key).refuse(f"no such key{meant(key, known)}; there are {', '.join(known)}")
+        spot.key(key).refuse(f"no such key{meant(key, known)}; known are {', '.join(known)}")
     return {key: value for key, value in plain.items() if key in known}
 
 

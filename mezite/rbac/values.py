@@ -77,7 +77,7 @@ def _role_glob(text: str) -> str:
 
 
 def _denied_login(text: str) -> str:
-    return check_login_entry(text) if is_plain(text) else _pattern(text)
+    return check_login_entry(text) if is_plain(text) or "{{" in text else _pattern(text)
 
 
 def _target(text: str) -> str:
@@ -90,7 +90,7 @@ def _resource(text: str) -> str:
     name = text.replace("-", "_")
     if name not in RESOURCES and name != EVERY:
         raise Invalid(
-            f"{quoted(text)} is no resource{meant(name, list(RESOURCES))}; there are {', '.join(RESOURCES)}"
+            f"{quoted(text)} is no resource{meant(name, list(RESOURCES))}; known are {', '.join(RESOURCES)}"
         )
     return name
 
