@@ -62,10 +62,12 @@ class MeziteError(Exception):
     wire: ClassVar[Wire] = Wire("INTERNAL", 500, SSH_CONNECT_FAILED, EXIT_FAILURE)
     default_code: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str | None = None, evidence: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
+        self.evidence = evidence
+        """What the audit log may know and the caller may not: why a denial was one."""
 
     def __str__(self) -> str:
         return self.message

@@ -54,7 +54,6 @@ class Kind(Enum):
     """An administrative call refused for want of rights."""
     HUB_STARTED = ("hub.started", "T1600I")
     HUB_STOPPED = ("hub.stopped", "T1601I")
-    BACKUP_TAKEN = ("hub.backup", "T1602I")
     SESSION_START = ("session.start", "T2000I")
     PORT_FORWARDING_DENIED = ("access.denied.port_forwarding", "T4002W")
 

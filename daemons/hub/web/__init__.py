@@ -1,0 +1,1 @@
+"""The HTTPS face of the desk, on 3080: discovery, login, health, metrics. Thin, as `rpc` is."""

@@ -1,0 +1,132 @@
+"""`<data_dir>/admin.sock`: whoever runs as the hub's own OS user, or as root, administers without a login.
+
+One line of JSON each way. The kernel says who the peer is (SO_PEERCRED); what is given is a certificate of
+minutes for `local:NAME`, and everything else then goes through the same door, 3025, as for everybody. The
+peer's private key never comes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import os
+import pwd
+import secrets
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from daemons.hub.desk.desk import Desk
+from mezite.api.status import answer
+from mezite.audit.events import Kind
+from mezite.clock import rfc3339
+from mezite.errors import Denied, Invalid, MeziteError
+from mezite.model.identity import Identity, IdentityKind
+
+LIFETIME: Final = timedelta(minutes=5)
+LONGEST_LINE: Final = 4 * 1024
+PATIENCE_S: Final = 5.0
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSocket:
+    desk: Desk
+    auth_addr: Callable[[], str]
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                said = await self._judged(reader, writer.get_extra_info("socket"))
+                writer.write(json.dumps(said).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.LimitOverrunError, ValueError):
+            pass
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _judged(self, reader: asyncio.StreamReader, peer: socket.socket) -> dict[str, object]:
+        try:
+            name = _os_user(peer)
+            return await self._certified(name, await reader.readline())
+        except MeziteError as error:
+            told = answer(error)
+            return {"error": {"code": told.code, "message": told.message}}
+
+    async def _certified(self, name: str, line: bytes) -> dict[str, object]:
+        spki = _public_key(line)
+        now = self.desk.clock.now()
+        identity = Identity(
+            kind=IdentityKind.LOCAL,
+            id=name,
+            name=name,
+            serial=secrets.randbits(62) | 1,
+            issued_at=now,
+            expires_at=now + LIFETIME,
+            roles=("admin",),
+        )
+        pem = self.desk.keyring.sign_tls_client(spki, identity)
+        event = self.desk.event(
+            Kind.CERT_ISSUED,
+            user=f"local:{name}",
+            reason="admin socket",
+            details={"serial": str(identity.serial)},
+        )
+        await self.desk.store.write(lambda tx: tx.record(event))
+        return {
+            "tls_certificate": pem,
+            "tls_authorities": self.desk.keyring.tls_authorities_pem,
+            "auth_addr": self.auth_addr(),
+            "cluster": self.desk.cluster,
+            "expires_at": rfc3339(identity.expires_at),
+        }
+
+
+def _os_user(peer: socket.socket) -> str:
+    """The peer's OS user, if it may: the hub's own, or root."""
+    _pid, uid, _gid = _CREDENTIALS.unpack(
+        peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
+    if uid not in (0, os.geteuid()):
+        raise Denied("the admin socket is for the hub's own user and root; log in instead")
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _public_key(line: bytes) -> bytes:
+    try:
+        fields = json.loads(line)
+        return base64.b64decode(fields["tls_public_key"], validate=True)
+    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
+        raise Invalid("not an order for a certificate") from None
+
+
+@asynccontextmanager
+async def serving(admin: AdminSocket, path: Path) -> AsyncIterator[None]:
+    """Listens on `path`, mode 0600, until left; then the path is gone."""
+    _remove(path)
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(admin.answer, path, limit=LONGEST_LINE, backlog=16)
+    finally:
+        os.umask(before)
+    try:
+        yield
+    finally:
+        server.close()
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)

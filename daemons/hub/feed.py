@@ -1,0 +1,104 @@
+"""What changed, told to whoever watches. A watcher is a place in the feed, not a queue.
+
+Each commit's lines go into a ring of the newest ones and ring every watcher's bell; a watcher then reads from
+its own place: out of the ring, out of storage when it has fallen behind the ring, and when its place is no
+longer kept at all it is told to read everything again. So a watcher that does not read costs one bell and
+misses nothing, and a commit never waits for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mezite.model.change import Change
+from mezite.storage.ports import Store
+
+RING: Final = 10_000
+BATCH: Final = 500
+KEPT: Final = 100_000
+"""Lines kept in storage; the janitor trims to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The place asked for is no longer kept: read everything again, then go on from `revision`."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """All there is has been told, up to `revision`."""
+
+    revision: int
+
+
+Line = Change | Reset | Here
+
+
+class Feed:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ring: deque[Change] = deque(maxlen=RING)
+        self._bells: set[asyncio.Event] = set()
+        store.on_change(self._heard)
+
+    @property
+    def watchers(self) -> int:
+        return len(self._bells)
+
+    def _heard(self, changes: Sequence[Change]) -> None:
+        self._ring.extend(changes)
+        for bell in self._bells:
+            bell.set()
+
+    async def wakes(self, *, every_s: float | None = None) -> AsyncIterator[None]:
+        """Once at first, then after commits (several may be one wake), and after `every_s` without any."""
+        bell = asyncio.Event()
+        bell.set()
+        self._bells.add(bell)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(every_s):
+                        await bell.wait()
+                except TimeoutError:
+                    pass
+                bell.clear()
+                yield
+        finally:
+            self._bells.discard(bell)
+
+    async def watch(self, after: int | None, *, every_s: float = 15.0) -> AsyncIterator[Line]:
+        """Every line after `after` (None: from now on), in order, without gaps; `Here` when caught up."""
+        place = await self._newest() if after is None else after
+        async for _ in self.wakes(every_s=every_s):
+            while True:
+                batch = await self._after(place)
+                if isinstance(batch, Reset):
+                    place = batch.revision
+                    yield batch
+                    continue
+                for change in batch:
+                    place = change.revision
+                    yield change
+                if len(batch) < BATCH:
+                    break
+            yield Here(place)
+
+    async def _newest(self) -> int:
+        return (await self._store.read(lambda tx: tx.changes.span()))[1]
+
+    async def _after(self, place: int) -> list[Change] | Reset:
+        ring = self._ring
+        if ring and ring[0].revision <= place + 1:
+            offset = place + 1 - ring[0].revision
+            return [ring[index] for index in range(offset, min(len(ring), offset + BATCH))]
+        oldest, newest = await self._store.read(lambda tx: tx.changes.span())
+        if place > newest or place + 1 < oldest:
+            return Reset(newest)
+        return await self._store.read(lambda tx: tx.changes.after(place, limit=BATCH))

@@ -1,0 +1,68 @@
+"""Passwords, hashed by Argon2id off the event loop.
+
+Every check costs one run, also for a user who does not exist: the stand-in hash makes the work the same.
+Runs are few at a time (each takes 64 MiB), the waiting line is bounded, and beyond it callers are told to
+come back: a flood of logins can slow logins, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from mezite.errors import Invalid, Throttled
+
+R = TypeVar("R")
+
+SHORTEST: Final = 8
+LONGEST: Final = 1024
+WAITING_LIMIT: Final = 64
+"""Full policy: refuse. A longer line would outlast the callers' own time-outs."""
+
+
+class Passwords:
+    def __init__(self, *, hasher: PasswordHasher | None = None, lanes: int = 2) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._stand_in = self._hasher.hash("nobody has this password")
+
+    def close(self) -> None:
+        self._lanes.shutdown(wait=False, cancel_futures=True)
+
+    async def hash(self, password: str) -> str:
+        return await self._run(self._hasher.hash, acceptable(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """One Argon2 run, whether or not there is a stored hash; false without one."""
+        right = await self._run(self._matches, stored or self._stand_in, password)
+        return right and stored is not None
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password[:LONGEST])
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[..., R], *arguments: str) -> R:
+        if self._waiting >= WAITING_LIMIT:
+            raise Throttled("too many logins at this moment; try again in a few seconds")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._lanes, work, *arguments)
+        finally:
+            self._waiting -= 1
+
+
+def acceptable(password: str) -> str:
+    """The password, if it may be set: long enough, bounded, and typeable."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Invalid(f"a password has {SHORTEST} to {LONGEST} characters", code="invalid_password")
+    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+        raise Invalid("a password has no control characters", code="invalid_password")
+    return password

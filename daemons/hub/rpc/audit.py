@@ -1,0 +1,94 @@
+"""The audit log over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from daemons.hub.desk import trail
+from daemons.hub.desk.who import Caller
+from daemons.hub.feed import Feed
+from daemons.hub.rpc import convert
+from daemons.hub.rpc.door import Door, stream, unary
+from mezite.api.generated import audit_pb2, audit_pb2_grpc, common_pb2
+from mezite.audit.chain import Head, Record
+from mezite.audit.heads import format_head
+from mezite.errors import Invalid
+from mezite.storage.ports import AuditFilter
+
+PAGE = 100
+
+
+@dataclass(slots=True)
+class Audit(audit_pb2_grpc.AuditServicer):
+    door: Door
+    feed: Feed
+    heads: trail.Heads
+
+    @unary
+    async def List(self, caller: Caller, request: audit_pb2.ListEventsRequest) -> audit_pb2.EventList:
+        limit = min(request.limit or PAGE, trail.MOST_LISTED)
+        which = _filter(request.filter)
+        rows = await trail.listed(self.door.desk, caller, which, before=request.before, limit=limit + 1)
+        return audit_pb2.EventList(events=[_event(row) for row in rows[:limit]], more=len(rows) > limit)
+
+    @stream
+    async def Tail(
+        self, caller: Caller, request: audit_pb2.TailEventsRequest
+    ) -> AsyncIterator[audit_pb2.Event]:
+        after = request.after if request.after or request.from_start else None
+        async for row in trail.followed(
+            self.door.desk, self.feed, caller, _filter(request.filter), after=after
+        ):
+            yield _event(row)
+
+    @stream
+    async def Export(
+        self, caller: Caller, request: audit_pb2.ExportEventsRequest
+    ) -> AsyncIterator[audit_pb2.Link]:
+        async for line in trail.exported(self.door.desk, caller, after=request.after):
+            match line:
+                case Record():
+                    chained = audit_pb2.ChainedEvent(seq=line.seq, body=line.body, hash=line.hash)
+                    yield audit_pb2.Link(event=chained)
+                case Head():
+                    yield audit_pb2.Link(head=_head(line))
+
+    @unary
+    async def Verify(self, caller: Caller, request: audit_pb2.VerifyRequest) -> audit_pb2.Verdict:
+        report = await trail.verified(self.door.desk, self.heads, caller, request.heads)
+        return audit_pb2.Verdict(
+            sound=report.sound,
+            events=report.events,
+            findings=[
+                audit_pb2.Finding(kind=finding.kind.value, seq=finding.seq, what=finding.what)
+                for finding in report.findings
+            ],
+            head=_head(await self.heads.sign()),
+        )
+
+    @unary
+    async def Head(self, caller: Caller, request: common_pb2.Empty) -> audit_pb2.HeadText:
+        return _head(await trail.current_head(self.door.desk, self.heads, caller))
+
+
+def _filter(message: audit_pb2.EventFilter) -> AuditFilter:
+    if len(message.types) > 100:
+        raise Invalid("name at most 100 types of events")
+    return AuditFilter(
+        types=tuple(message.types),
+        user=message.user,
+        node=message.node,
+        request_id=message.request_id,
+        session_id=message.session_id,
+        since=convert.moment(message.since_us),
+        until=convert.moment(message.until_us),
+    )
+
+
+def _event(record: Record) -> audit_pb2.Event:
+    return audit_pb2.Event(seq=record.seq, body=record.body)
+
+
+def _head(head: Head | None) -> audit_pb2.HeadText:
+    return audit_pb2.HeadText(text=format_head(head) if head else "")

@@ -1,0 +1,64 @@
+"""What the hub's TLS listeners show. The certificate is short, made in memory, and renewed while serving.
+
+Python's `ssl` reads key and chain only from files; a memory file (`memfd`) keeps the key off every disk.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from daemons.hub.keyring import SERVER_TTL, Keyring, ServerPair
+from mezite.clock import Clock
+
+RENEW_AFTER: Final = SERVER_TTL / 2
+
+
+@dataclass(slots=True)
+class ServerTls:
+    keyring: Keyring
+    hub_id: str
+    clock: Clock
+    names: Sequence[str]
+    """DNS names and addresses by which people reach this hub, beside `hub.CLUSTER.mezite`."""
+    _pair: ServerPair | None = field(default=None, repr=False)
+    _made_at: datetime | None = None
+    _contexts: list[ssl.SSLContext] = field(default_factory=list, repr=False)
+
+    @property
+    def authorities(self) -> bytes:
+        return self.keyring.tls_authorities_pem.encode()
+
+    def pair(self) -> ServerPair:
+        """The present pair; a fresh one once half of its life is over, which every context then shows too."""
+        now = self.clock.now()
+        if self._pair is None or self._made_at is None or now - self._made_at >= RENEW_AFTER:
+            self._pair, self._made_at = self.keyring.server_pair(self.hub_id, now, self.names), now
+            for context in self._contexts:
+                load(context, self._pair)
+        return self._pair
+
+    def context(self, *, client_certificates: ssl.VerifyMode = ssl.CERT_NONE) -> ssl.SSLContext:
+        """A context for a listener. With client certificates, only those of our own authority are taken."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if client_certificates is not ssl.CERT_NONE:
+            context.verify_mode = client_certificates
+            context.load_verify_locations(cadata=self.keyring.tls_authorities_pem)
+        load(context, self.pair())
+        self._contexts.append(context)
+        return context
+
+
+def load(context: ssl.SSLContext, pair: ServerPair) -> None:
+    descriptor = os.memfd_create("mezite-tls", os.MFD_CLOEXEC)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(pair.key + pair.chain)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
