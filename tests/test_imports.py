@@ -1,0 +1,112 @@
+"""Imports, where an import contract cannot judge them, and a few absences that the architecture promises."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"mezite", "tui", "daemons", "recordings"}
+MODULES = sorted(
+    path for package in OURS for path in (ROOT / package).rglob("*.py") if "generated" not in path.parts
+)
+
+HEAVY = [
+    "grpc",
+    "cryptography",
+    "yaml",
+    "rich",
+    "textual",
+    "asyncssh",
+    "sqlalchemy",
+    "pydantic",
+    "fastapi",
+    "lark",
+]
+
+LIGHT = {
+    "recordings": [*HEAVY, "mezite", "daemons", "tui"],
+    "mezite.errors": [*HEAVY, "asyncio"],
+    "mezite.ids": [*HEAVY, "asyncio"],
+    "mezite.durations": [*HEAVY, "asyncio"],
+}
+"""Module -> what importing it must not bring along; the programs' own start-up is held in tests/cli."""
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """The top-level names that a file imports, wherever in the file it does so."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def declared() -> set[str]:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return {_normal(re.split(r"[\[<>=~! ]", name)[0]) for name in wanted}
+
+
+def _normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_every_library_that_is_imported_is_a_declared_dependency() -> None:
+    distributions = importlib.metadata.packages_distributions()
+    allowed = declared()
+    strangers: dict[str, set[str]] = {}
+    for path in MODULES:
+        for name in imported_by(path):
+            top = name.split(".")[0]
+            if top in sys.stdlib_module_names or top in OURS or name.startswith("grpc_tools"):
+                continue
+            if not allowed & {_normal(owner) for owner in distributions.get(top, [])}:
+                strangers.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    assert not strangers
+
+
+def test_every_dependency_has_its_reason_on_its_line() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text.partition("dependencies = [")[2].partition("\n]")[0]
+    lines = [line for line in block.splitlines() if line.strip()]
+    assert lines
+    assert all(re.fullmatch(r'\s+"[^"]+",\s+# \S.*', line) for line in lines)
+
+
+@pytest.mark.parametrize("module", sorted(LIGHT))
+def test_importing_it_brings_nothing_heavy_along(module: str) -> None:
+    told = subprocess.check_output(
+        [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"], cwd=ROOT, text=True
+    )
+    assert not set(told.split()) & set(LIGHT[module])
+
+
+WALL_CLOCK = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)\(")
+
+
+def test_the_wall_clock_is_read_in_one_place() -> None:
+    # A decision that reads the clock cannot be tested at its edge, nor made again from the log.
+    readers = [path for path in MODULES if WALL_CLOCK.search(path.read_text())]
+    assert [str(path.relative_to(ROOT)) for path in readers] == ["mezite/clock.py"]
+
+
+@pytest.mark.parametrize("module", ["pickle", "marshal", "shelve", "dill"])
+def test_nothing_reads_what_could_run(module: str) -> None:
+    assert not [path for path in MODULES if any(name.split(".")[0] == module for name in imported_by(path))]
+
+
+def test_every_module_opens_by_saying_what_lives_there() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if (tree := ast.parse(path.read_text())).body and not ast.get_docstring(tree)
+    ]
+    assert not silent
