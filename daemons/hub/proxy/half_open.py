@@ -23,7 +23,7 @@ class HalfOpen:
     def __init__(self, *, overall: int = OVERALL, per_address: int = PER_ADDRESS) -> None:
         self._overall = overall
         self._per_address = per_address
-        # Each inner dict is an ordered set, oldest first. Keyed by identity: connections are compared by nothing else.
+        # Each inner dict is an ordered set, oldest first; a connection is only ever the same as itself.
         self._by_place: dict[str, dict[int, Droppable]] = {}
         self._count = 0
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -25,8 +25,9 @@ from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.node_certs import NodeKeys
 from daemons.hub.desk.presence import Arrival
 from daemons.hub.desk.who import Caller
-from daemons.hub.feed import Feed, Reset
+from daemons.hub.feed import Feed
 from daemons.hub.proxy.attendance import Attendance
+from daemons.hub.proxy.cutting import Cutting
 from daemons.hub.proxy.half_open import OVERALL, PER_ADDRESS, HalfOpen
 from daemons.hub.proxy.joining import join, told
 from daemons.hub.proxy.lines import KEEPALIVE_S, SILENCE_S, ControlLine, Lines, refused
@@ -39,8 +40,6 @@ from mezite.api.tunnel.messages import Bye, Hello, Join, Renew, Renewed, Welcome
 from mezite.api.tunnel.talk import End
 from mezite.ca import tls_certs
 from mezite.errors import MeziteError, NotLoggedIn, OurFault, Throttled, Unavailable
-from mezite.model.change import Change, ChangeKind, ChangeOp
-from mezite.model.lock import LockTarget
 
 log = logging.getLogger(__name__)
 
@@ -60,22 +59,29 @@ class Limits:
     half_open_per_address: int = PER_ADDRESS
 
 
+class Reachable(Protocol):
+    """Where the hub's services are, as it tells others."""
+
+    @property
+    def auth(self) -> str: ...
+
+
 @asynccontextmanager
 async def serving(
     desk: Desk,
     feed: Feed,
     listener: socket.socket,
     server_tls: ServerTls,
-    auth_addr: Callable[[], str],
+    addresses: Callable[[], Reachable],
     limits: Limits | None = None,
 ) -> AsyncIterator[Tunnels]:
     """Serves the bound listener. Leaving says goodbye to every node, whose agents come back at once."""
     await presence.hub_started(desk, __version__)
     async with lifecycle.crew() as start:
-        tunnels = Tunnels(desk, server_tls, auth_addr, limits or Limits(), start)
+        tunnels = Tunnels(desk, server_tls, addresses, limits or Limits(), start)
         start(tunnels.attendance.keep(), name="tunnels attendance")
         start(tunnels.keep_alive(), name="tunnels keepalive")
-        start(tunnels.cut_whoever_loses_the_right(feed), name="tunnels cut")
+        start(Cutting(desk, tunnels.lines).follow(feed), name="tunnels cutting")
         server = await asyncio.get_running_loop().create_server(
             tunnels.connection, sock=listener, backlog=BACKLOG
         )
@@ -92,13 +98,18 @@ async def serving(
 
 class Tunnels:
     def __init__(
-        self, desk: Desk, server_tls: ServerTls, auth_addr: Callable[[], str], limits: Limits, start: Start
+        self,
+        desk: Desk,
+        server_tls: ServerTls,
+        addresses: Callable[[], Reachable],
+        limits: Limits,
+        start: Start,
     ) -> None:
         self.lines = Lines()
         self.attendance = Attendance(desk, self.lines, __version__)
         self._desk = desk
         self._server_tls = server_tls
-        self._auth_addr = auth_addr
+        self._addresses = addresses
         self._limits = limits
         self._start = start
         self._half_open = HalfOpen(overall=limits.half_open, per_address=limits.half_open_per_address)
@@ -147,7 +158,12 @@ class Tunnels:
         match opening:
             case Join():
                 issued = await join(
-                    self._desk, line, opening, payload, server_certificate=shown, auth_addr=self._auth_addr()
+                    self._desk,
+                    line,
+                    opening,
+                    payload,
+                    server_certificate=shown,
+                    auth_addr=self._addresses().auth,
                 )
                 log.info("node %s joined", issued.identity.name)
                 return None
@@ -235,48 +251,6 @@ class Tunnels:
         self.lines.beat(
             clock.now(), clock.monotonic(), keepalive_s=limits.keepalive_s, silence_s=limits.silence_s
         )
-
-    async def cut_whoever_loses_the_right(self, feed: Feed) -> None:
-        """For ever: ends the lines of nodes that are removed or locked, as the feed tells of it."""
-        while True:
-            try:
-                await self._cut_by(feed)
-            except MeziteError as error:
-                log.warning("cannot hear of locks and removals: %s", error)
-            await asyncio.sleep(TICK_S)
-
-    async def _cut_by(self, feed: Feed) -> None:
-        has_caught_up = False
-        async for told_of in feed.watch(None):
-            match told_of:
-                case Change(kind=ChangeKind.NODE, op=ChangeOp.DELETE, key=node_id):
-                    await self._judge(lambda control, gone=node_id: control.node_id == gone)
-                case Change(kind=ChangeKind.LOCK, op=ChangeOp.PUT, key=lock_id):
-                    await self._judge_locked(lock_id)
-                case Reset():
-                    has_caught_up = False
-                case _:
-                    pass
-            if not has_caught_up:
-                # What happened before the place the watch began at was told to nobody here.
-                await self._judge(lambda _control: True)
-                has_caught_up = True
-
-    async def _judge_locked(self, lock_id: str) -> None:
-        lock = await presence.lock_by_id(self._desk, lock_id)
-        if lock is not None and lock.target is LockTarget.NODE:
-            await self._judge(lambda control: control.node_id == lock.value)
-        elif lock is not None and lock.target is LockTarget.CERT:
-            await self._judge(lambda control: str(control.caller.identity.serial) == lock.value)
-
-    async def _judge(self, concerned: Callable[[ControlLine], bool]) -> None:
-        """Holds these lines against the present state once more; who has no standing is out."""
-        suspects = {control.id: control for control in self.lines if concerned(control)}
-        if not suspects:
-            return
-        callers = {line_id: control.caller for line_id, control in suspects.items()}
-        for line_id, refusal in (await presence.refusals(self._desk, callers)).items():
-            suspects[line_id].refuse(refusal)
 
 
 def _end(line: TunnelLine | None, error: MeziteError) -> None:
