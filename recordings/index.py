@@ -48,11 +48,14 @@ class ChunkIndex:
         return (IndexEntry(*fields) for fields in _ENTRY.iter_unpack(self._packed))
 
     def at(self, time_us: int) -> int:
-        """The last chunk that starts at or before `time_us`; 0 when none does."""
+        """The first chunk to read for everything from `time_us` on.
+
+        That is the last one to start *before* it: of several that start at that very moment none is left out.
+        """
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
-            if self[middle].start_us <= time_us:
+            if self[middle].start_us < time_us:
                 low = middle + 1
             else:
                 high = middle

@@ -163,9 +163,9 @@ def test_a_trailer_says_how_far_back_the_end_begins() -> None:
     assert decode_trailer(b"\xff\xff\xff\xff" + encode_trailer(0)[4:]) is None
 
 
-def test_the_index_finds_the_chunk_that_covers_a_time() -> None:
+def test_the_index_finds_the_chunk_to_read_from() -> None:
     index = ChunkIndex(b"".join(pack_index_entry(IndexEntry(10 * n, 100 * n, 10, n)) for n in range(1, 5)))
-    assert [index.at(time) for time in (0, 100, 199, 200, 399, 400, 10**9)] == [0, 0, 0, 1, 2, 3, 3]
+    assert [index.at(time) for time in (0, 100, 199, 200, 399, 400, 10**9)] == [0, 0, 0, 0, 2, 2, 3]
     assert index[3] == IndexEntry(40, 400, 10, 4)
     assert ChunkIndex(b"").at(5) == 0
     with pytest.raises(IndexError):
