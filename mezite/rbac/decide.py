@@ -88,7 +88,12 @@ class SshDecision(Decision):
         """The same decision, overruled by something that stands above roles, such as a lock."""
         bar = Clause("", "lock", Stand.DENY, why)
         return replace(
-            self, allowed=False, summary=why, clauses=(*self.clauses, bar), letting_in=(), terms=None
+            self,
+            allowed=False,
+            summary=f"denied: {why}",
+            clauses=(*self.clauses, bar),
+            letting_in=(),
+            terms=None,
         )
 
 
@@ -122,7 +127,9 @@ def admin(
         return Decision(allowed=False, summary=f"denied by {denial.role}: {denial.rule}", clauses=clauses)
     if consent := _first(clauses, Stand.ALLOW):
         return Decision(allowed=True, summary=f"allowed by {consent.role}: {consent.rule}", clauses=clauses)
-    return Decision(allowed=False, summary=f"no role allows {verb} on {quoted(resource)}", clauses=clauses)
+    return Decision(
+        allowed=False, summary=f"denied: no role allows {verb} on {quoted(resource)}", clauses=clauses
+    )
 
 
 def _first(clauses: Iterable[Clause], verdict: Stand) -> Clause | None:
@@ -166,7 +173,7 @@ def _ssh_summary(clauses: Iterable[Clause], letting_in: tuple[Role, ...], roles:
         return f"denied by {denial.role}: {denial.rule}"
     if letting_in:
         return f"allowed by {', '.join(role.name for role in letting_in)}"
-    return "no role allows both this node and this login" if roles.roles else "no roles are held"
+    return f"denied: {'no role allows both this node and this login' if roles.roles else 'no roles are held'}"
 
 
 def _admin_clauses(role: Role, resource: str, verb: Verb, facts: Facts) -> Iterator[Clause]:

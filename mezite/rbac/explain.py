@@ -38,7 +38,7 @@ def as_json(decision: Decision) -> dict[str, Any]:
 
 def lines(decision: Decision) -> Iterator[str]:
     """What decided, then every clause under its role: `+` allows, `-` denies, blank says nothing to this."""
-    yield f"{'allowed' if decision else 'denied'}: {decision.summary}"
+    yield decision.summary
     width = max((len(clause.rule) for clause in decision.clauses), default=0)
     for role, clauses in groupby(decision.clauses, key=lambda clause: clause.role):
         yield ""

@@ -5,6 +5,7 @@ Labels come from nodes and logins from whoever asks, so everything is quoted and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from mezite.rbac.labels import EVERY
 from mezite.rbac.subject import Subject
 from mezite.rbac.traits import expand_login
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._/@*?^$+-]{1,48}")
 _SHOWN: Final = 6
 _SHOWN_CHARACTERS: Final = 48
 
@@ -30,23 +32,19 @@ def node_reason(wanted: Mapping[str, tuple[str, ...]], labels: Mapping[str, str]
         if not matched:
             said = "is not" if matched is False else "is too long to be held against"
             return f"{_short(key)} is {_short(labels[key])}, which {said} {_any_of(wanted[key])}"
-    return f"the node has {', '.join(f'{_short(key)} {_short(labels[key])}' for key in keys[:_SHOWN])}"
+    return ", ".join(f"{_short(key)} is {_short(labels[key])}" for key in keys[:_SHOWN])
 
 
 def login_reason(entries: Sequence[str], subject: Subject, login: str) -> str:
     """Which entry names the login, or what the entries come to for this subject."""
     for entry in entries:
         logins = expand_login(entry, subject)
-        if PatternSet(logins).matches(login):
-            return (
-                f"{_short(login)} is {entry}"
-                if entry in logins
-                else f"{_short(login)} comes from {_short(entry)}"
-            )
+        if PatternSet(logins).matches(login) is False:
+            continue
+        how = "is listed" if entry == login else f"{'matches' if entry in logins else 'is'} {entry}"
+        return f"{_short(login)} {how}"
     expanded = [login for entry in entries for login in expand_login(entry, subject)]
-    return (
-        f"{_short(login)} is not {_any_of(expanded)}" if expanded else "its templates come to no login here"
-    )
+    return f"{_short(login)} is not {_any_of(expanded)}" if expanded else "it comes to no login for this user"
 
 
 def _any_of(values: Sequence[str]) -> str:
@@ -55,4 +53,5 @@ def _any_of(values: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return quoted(text, limit=_SHOWN_CHARACTERS)
+    """As it is when it is nothing but a name or a pattern, else quoted."""
+    return text if _PLAIN.fullmatch(text) else quoted(text, limit=_SHOWN_CHARACTERS)
