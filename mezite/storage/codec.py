@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from mezite.errors import Damaged
+from mezite.errors import Damaged, Invalid
 
 
 class Noun(Protocol):
@@ -34,7 +34,10 @@ class Codec(Generic[N]):
         self._decoder = msgspec.json.Decoder(noun)
 
     def encode(self, noun: N) -> str:
-        return _ENCODER.encode(noun).decode()
+        try:
+            return _ENCODER.encode(noun).decode()
+        except UnicodeError:
+            raise Invalid(f"{self._table}: text with lone surrogates cannot be stored; correct it") from None
 
     def decode(self, key: str, revision: int, body: str) -> N:
         """The noun of a row. Row and body must agree on the revision, or somebody wrote past us."""

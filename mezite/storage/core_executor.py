@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from mezite.errors import Invalid
 from mezite.storage.executor import Lost, Params, Rows, Statement
 
-Judge = Callable[[DBAPIError], Lost | None]
-"""What an engine makes of a driver's error; None when it is the statement's own fault."""
+Fault = DBAPIError | OSError
+Judge = Callable[[Fault], Lost | Invalid]
+"""What an engine makes of a driver's error."""
 
 
 class CoreExecutor:
@@ -51,8 +53,5 @@ class CoreExecutor:
     def _judged(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            lost = self._judge(error)
-            if lost is None:
-                raise
-            raise lost from None
+        except (DBAPIError, OSError) as error:
+            raise self._judge(error) from None

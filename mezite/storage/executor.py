@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Delete, Insert, Select, Update
+from sqlalchemy import Delete, Insert, Select, TextClause, Update
 from sqlalchemy.dialects import sqlite
 
-from mezite.errors import MeziteError
+from mezite.errors import Invalid, MeziteError
 
 _SQLITE: Final = sqlite.dialect(paramstyle="named")
 
-Core = Select[Any] | Insert | Update | Delete
+Core = Select[Any] | Insert | Update | Delete | TextClause
 Params = Mapping[str, object]
 Rows = Sequence[Sequence[Any]]
 
@@ -21,15 +22,21 @@ Rows = Sequence[Sequence[Any]]
 class Statement:
     """A Core statement, and its text for the raw `sqlite3` connection, compiled once."""
 
-    __slots__ = ("core", "sqlite")
-
     def __init__(self, core: Core, *, for_sqlite: Core | None = None) -> None:
         self.core = core
-        self.sqlite = str((core if for_sqlite is None else for_sqlite).compile(dialect=_SQLITE))
+        self._for_sqlite = core if for_sqlite is None else for_sqlite
+
+    @cached_property
+    def sqlite(self) -> str:
+        return str(self._for_sqlite.compile(dialect=_SQLITE))
 
 
 class Executor(Protocol):
-    """One connection inside one transaction. A failure of the engine itself comes out as `Lost`."""
+    """One connection inside one transaction.
+
+    A failure of the engine itself comes out as `Lost`; a value the database cannot hold as `Invalid`, which
+    undoes the unit that sent it and nothing else.
+    """
 
     def rows(self, statement: Statement, params: Params) -> Rows: ...
 
@@ -50,3 +57,7 @@ class Lost(BaseException):
         self.error = error
         self.retry = retry
         """The transaction is known to have left nothing, and may go better on another connection."""
+
+
+def unfit() -> Invalid:
+    return Invalid("a value is too large or too odd to be stored; nothing was changed")

@@ -94,5 +94,4 @@ def _holds(which: AuditFilter, one: Filed) -> bool:
 
 
 def _fits(type_: str, pattern: str) -> bool:
-    begin, star, _ = pattern.partition("*")
-    return type_.startswith(begin) if star else type_ == pattern
+    return type_.startswith(pattern[:-1]) if pattern.endswith("*") else type_ == pattern

@@ -6,7 +6,7 @@ far, and merged: each search is one walk down one index, however rare or common 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from mezite.audit.chain import Head, Record
@@ -26,8 +26,8 @@ MAX_PATTERNS: Final = 64
 _MAX_TYPES: Final = 512
 
 
-def ends(executor: Executor, *, lock: bool = False) -> Ends:
-    """Where chain and feed end; with `lock`, no other hub's units run until this transaction ends."""
+def stored_ends(executor: Executor, *, lock: bool = False) -> Ends:
+    """Where chain and feed end as of the last commit; `lock` keeps other hubs' units away until ours."""
     rows = executor.rows(sql.LOCK_ENDS if lock else sql.ENDS, {})
     if len(rows) != 1:
         raise Damaged("chain_head: the row that says where the chain ends is missing; restore a backup")
@@ -35,10 +35,11 @@ def ends(executor: Executor, *, lock: bool = False) -> Ends:
 
 
 class SqlTrail:
-    __slots__ = ("_executor",)
+    __slots__ = ("_ends", "_executor")
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, ends: Callable[[], Ends]) -> None:
         self._executor = executor
+        self._ends = ends
 
     def query(self, which: AuditFilter, *, before: int = 0, after: int = 0, limit: int) -> list[Record]:
         low, high = self._span(which, after, before or _END)
@@ -69,7 +70,7 @@ class SqlTrail:
         return wrong
 
     def head(self) -> Head | None:
-        return ends(self._executor).head()
+        return self._ends().head()
 
     def signed_heads(self, *, after: int = 0, limit: int) -> list[Head]:
         rows = self._executor.rows(sql.SIGNED, {"low": after, "limit": limit})
@@ -83,7 +84,7 @@ class SqlTrail:
         if which.since is not None:
             low = max(low, self._first(to_us(which.since)) - 1)
         if which.until is not None:
-            high = min(high, self._first(to_us(which.until) + ends(self._executor).widest_lag_us))
+            high = min(high, self._first(to_us(which.until) + self._ends().widest_lag_us))
         return low, high
 
     def _first(self, moment_us: int) -> int:
@@ -98,10 +99,10 @@ class SqlTrail:
             raise TooLarge(f"at most {MAX_PATTERNS} types of events can be asked for at once")
         types: set[str | None] = set()
         for pattern in patterns:
-            begin, star, _ = pattern.partition("*")
-            types.add(indexable(begin))
-            if star:
-                types.update(self._beginning(indexable(begin)))
+            begin = indexable(pattern.removesuffix("*"))
+            types.add(begin)
+            if pattern.endswith("*"):
+                types.update(self._beginning(begin))
         return list(types)
 
     def _beginning(self, prefix: str) -> Iterator[str]:
@@ -144,10 +145,11 @@ class SqlTrail:
 
 
 class SqlChanges:
-    __slots__ = ("_executor",)
+    __slots__ = ("_ends", "_executor")
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, ends: Callable[[], Ends]) -> None:
         self._executor = executor
+        self._ends = ends
 
     def after(self, revision: int, *, limit: int) -> list[Change]:
         rows = self._executor.rows(sql.CHANGES_AFTER, {"low": revision, "limit": limit})
@@ -157,7 +159,7 @@ class SqlChanges:
         ]
 
     def span(self) -> tuple[int, int]:
-        newest = ends(self._executor).feed
+        newest = self._ends().feed
         oldest = self._executor.rows(sql.OLDEST_CHANGE, {})[0][0]
         return (newest + 1 if newest else 0) if oldest is None else int(oldest), newest
 

@@ -14,7 +14,7 @@ from mezite.storage import trail_statements as sql
 from mezite.storage.ends import COLUMNS, Ends, file
 from mezite.storage.executor import Executor
 from mezite.storage.sql_shelf import SqlShelf
-from mezite.storage.sql_trail import SqlChanges, SqlTrail
+from mezite.storage.sql_trail import SqlChanges, SqlTrail, stored_ends
 
 
 class SqlReading:
@@ -22,6 +22,8 @@ class SqlReading:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self.audit = SqlTrail(executor, self._where_it_ends)
+        self.changes = SqlChanges(executor, self._where_it_ends)
         self.users = SqlShelf(shelves.USERS, executor)
         self.credentials = SqlShelf(shelves.CREDENTIALS, executor)
         self.enrolments = SqlShelf(shelves.ENROLMENTS, executor)
@@ -34,8 +36,9 @@ class SqlReading:
         self.locks = SqlShelf(shelves.LOCKS, executor)
         self.authorities = SqlShelf(shelves.AUTHORITIES, executor)
         self.clusters = SqlShelf(shelves.CLUSTERS, executor)
-        self.audit = SqlTrail(executor)
-        self.changes = SqlChanges(executor)
+
+    def _where_it_ends(self) -> Ends:
+        return stored_ends(self._executor)
 
 
 class SqlWriting(SqlReading):
@@ -67,6 +70,9 @@ class SqlWriting(SqlReading):
         if self._ends != self._kept:
             self._executor.run(sql.MOVE_ENDS, _params(dataclasses.asdict(self._ends)))
         return self._ends, self._told
+
+    def _where_it_ends(self) -> Ends:
+        return self._ends
 
     def record(self, event: Event) -> None:
         filed, after = file(self._ends, event)

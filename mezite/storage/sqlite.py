@@ -22,7 +22,7 @@ from mezite.clock import Clock
 from mezite.errors import Unavailable
 from mezite.model.change import Change
 from mezite.storage import sqlite_files
-from mezite.storage.core_executor import CoreExecutor
+from mezite.storage.core_executor import CoreExecutor, Fault
 from mezite.storage.datadir import DataDir, hold
 from mezite.storage.executor import Lost
 from mezite.storage.listeners import Listeners
@@ -92,8 +92,8 @@ class SqliteStore:
     def _ask(self, connection: Connection, query: Callable[[Reading], R]) -> R:
         return query(SqlReading(CoreExecutor(connection, self._judge)))
 
-    def _judge(self, error: DBAPIError) -> Lost:
-        return Lost(told(error.orig, self._data.path))
+    def _judge(self, error: Fault) -> Lost:
+        return Lost(told(error.orig if isinstance(error, DBAPIError) else error, self._data.path))
 
 
 def _prepare(data: DataDir) -> sqlite3.Connection:

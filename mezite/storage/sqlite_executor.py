@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mezite.storage.executor import Lost, Params, Rows, Statement
+from mezite.errors import Invalid
+from mezite.storage.executor import Lost, Params, Rows, Statement, unfit
 from mezite.storage.sqlite_faults import told
 
 
@@ -49,8 +50,7 @@ class RawExecutor:
         except sqlite3.DatabaseError as error:
             raise self._judged(error) from None
 
-    def _judged(self, error: sqlite3.DatabaseError) -> BaseException:
-        """A wrong value is the unit's fault and stays its own; anything else ends the transaction."""
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
-            return error
+    def _judged(self, error: sqlite3.DatabaseError) -> Lost | Invalid:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
+            return unfit()
         return Lost(told(error, self._place))

@@ -27,7 +27,7 @@ from mezite.storage.failpoints import reach
 from mezite.storage.groups import MAX_GROUP, MAX_WAITING, Group, Order, Outcome
 from mezite.storage.listeners import Listeners
 from mezite.storage.ports import Writing
-from mezite.storage.sql_trail import ends
+from mezite.storage.sql_trail import stored_ends
 from mezite.storage.sql_view import SqlWriting
 from mezite.storage.sqlite_executor import RawExecutor
 
@@ -127,7 +127,7 @@ class Writer:
     def _run(self, units: Sequence[Callable[[Writing], Any]]) -> Group:
         self._executor.plainly("BEGIN IMMEDIATE")
         if self._known is None:
-            self._known = ends(self._executor)
+            self._known = stored_ends(self._executor)
         group = groups.run(self._writing, self._executor, self._known, units)
         if self._data.identity() != self._identity:
             raise Unavailable(

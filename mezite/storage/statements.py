@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Select, Table, bindparam, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mezite.storage.executor import Statement
@@ -23,6 +23,11 @@ def insert_unless_taken(table: Table, values: Mapping[str, Any]) -> Statement:
         postgresql.insert(table).values(values).on_conflict_do_nothing(),
         for_sqlite=sqlite.insert(table).values(values).on_conflict_do_nothing(),
     )
+
+
+def at_most(rows: Select[Any]) -> Select[Any]:
+    """The first `limit` of them. Without an offset SQLite's compiler would add a parameter of its own."""
+    return rows.limit(bindparam("limit")).offset(literal_column("0"))
 
 
 def column_params(columns: Mapping[str, Value]) -> dict[str, Value]:
@@ -81,7 +86,7 @@ def find(plan: Plan[Any], names: tuple[str, ...]) -> Statement:
 def page(plan: Plan[Any], names: tuple[str, ...]) -> Statement:
     key = SHELVES[plan.table].c[plan.key]
     rows = _row(plan).where(*_equal(plan, names), key > bindparam("after"))
-    return Statement(rows.order_by(key).limit(bindparam("limit")))
+    return Statement(at_most(rows.order_by(key)))
 
 
 @cache

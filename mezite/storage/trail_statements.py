@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mezite.storage.ends import COLUMNS
 from mezite.storage.executor import Statement
-from mezite.storage.statements import insert_unless_taken
+from mezite.storage.statements import at_most, insert_unless_taken
 from mezite.storage.tables import AUDIT, CHAIN_HEAD, CHANGES, SIGNED_HEADS
 
 _LINK = (AUDIT.c.seq, AUDIT.c.body, AUDIT.c.hash)
@@ -22,25 +22,24 @@ ADD_RECORD: Final = insert_unless_taken(
     AUDIT, {name: bindparam(f"c_{name}") for name in ("seq", "hash", "body", "highest_us", *COLUMNS)}
 )
 RECORDS: Final = Statement(
-    select(*_LINK).where(AUDIT.c.seq > bindparam("low")).order_by(AUDIT.c.seq).limit(bindparam("limit"))
+    at_most(select(*_LINK).where(AUDIT.c.seq > bindparam("low")).order_by(AUDIT.c.seq))
 )
 FILED: Final = Statement(
-    select(AUDIT.c.seq, AUDIT.c.body, AUDIT.c.highest_us, *(AUDIT.c[name] for name in COLUMNS))
-    .where(AUDIT.c.seq > bindparam("low"))
-    .order_by(AUDIT.c.seq)
-    .limit(bindparam("limit"))
+    at_most(
+        select(AUDIT.c.seq, AUDIT.c.body, AUDIT.c.highest_us, *(AUDIT.c[name] for name in COLUMNS))
+        .where(AUDIT.c.seq > bindparam("low"))
+        .order_by(AUDIT.c.seq)
+    )
 )
 FIRST_SINCE: Final = Statement(
-    select(AUDIT.c.seq)
-    .where(AUDIT.c.highest_us >= bindparam("moment"))
-    .order_by(AUDIT.c.highest_us, AUDIT.c.seq)
-    .limit(bindparam("limit"))
+    at_most(
+        select(AUDIT.c.seq)
+        .where(AUDIT.c.highest_us >= bindparam("moment"))
+        .order_by(AUDIT.c.highest_us, AUDIT.c.seq)
+    )
 )
 NEXT_TYPE: Final = Statement(
-    select(AUDIT.c.type)
-    .where(AUDIT.c.type > bindparam("after"))
-    .order_by(AUDIT.c.type)
-    .limit(bindparam("limit"))
+    at_most(select(AUDIT.c.type).where(AUDIT.c.type > bindparam("after")).order_by(AUDIT.c.type))
 )
 
 ENDS: Final = Statement(select(*(CHAIN_HEAD.c[name] for name in _ENDS)))
@@ -51,10 +50,7 @@ ADD_CHANGE: Final = Statement(
     insert(CHANGES).values({name: bindparam(f"c_{name}") for name in CHANGES.c.keys()})  # noqa: SIM118 - not a dict
 )
 CHANGES_AFTER: Final = Statement(
-    select(*CHANGES.c)
-    .where(CHANGES.c.revision > bindparam("low"))
-    .order_by(CHANGES.c.revision)
-    .limit(bindparam("limit"))
+    at_most(select(*CHANGES.c).where(CHANGES.c.revision > bindparam("low")).order_by(CHANGES.c.revision))
 )
 OLDEST_CHANGE: Final = Statement(select(func.min(CHANGES.c.revision)))
 TRIM_CHANGES: Final = Statement(delete(CHANGES).where(CHANGES.c.revision <= bindparam("last")))
@@ -64,10 +60,11 @@ KEEP_HEAD: Final = insert_unless_taken(
     {name: bindparam(f"c_{name}") for name in SIGNED_HEADS.c.keys()},  # noqa: SIM118 - not a dict
 )
 SIGNED: Final = Statement(
-    select(*(SIGNED_HEADS.c[name] for name in ("seq", "hash", "time_us", "key_id", "signature")))
-    .where(SIGNED_HEADS.c.seq > bindparam("low"))
-    .order_by(SIGNED_HEADS.c.seq, SIGNED_HEADS.c.key_id)
-    .limit(bindparam("limit"))
+    at_most(
+        select(*(SIGNED_HEADS.c[name] for name in ("seq", "hash", "time_us", "key_id", "signature")))
+        .where(SIGNED_HEADS.c.seq > bindparam("low"))
+        .order_by(SIGNED_HEADS.c.seq, SIGNED_HEADS.c.key_id)
+    )
 )
 
 
@@ -82,4 +79,4 @@ def search(names: tuple[str, ...], *, since: bool, until: bool, newest_first: bo
     if until:
         rows = rows.where(AUDIT.c.time_us < bindparam("until"))
     order = AUDIT.c.seq.desc() if newest_first else AUDIT.c.seq
-    return Statement(rows.order_by(order).limit(bindparam("limit")))
+    return Statement(at_most(rows.order_by(order)))

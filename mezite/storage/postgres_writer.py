@@ -1,0 +1,184 @@
+"""One task per hub that writes to PostgreSQL: the units that wait, in one transaction, after all other hubs'.
+
+1. The first statement of a group locks the row that says where chain and feed end. No two groups of the
+   cluster ever overlap: what a unit reads stays true until its commit (docs/adr/0004-serial-units.md).
+2. A transaction that was lost before its COMMIT was sent left nothing: the group is run again.
+3. When the answer to a COMMIT is lost, its fate is asked of the server by the transaction's number, under the
+   same lock, hence after the server has made up its mind. Only a transaction known to be undone is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from mezite.clock import Clock
+from mezite.errors import Invalid, MeziteError, Unavailable
+from mezite.storage import groups
+from mezite.storage.core_executor import CoreExecutor, Fault
+from mezite.storage.ends import Ends
+from mezite.storage.executor import Executor, Lost, Statement
+from mezite.storage.failpoints import reach
+from mezite.storage.groups import MAX_WAITING, Group, Order, Outcome
+from mezite.storage.ports import Writing
+from mezite.storage.postgres_faults import DRIVER_FAULTS, is_undone, judge
+from mezite.storage.postgres_feed import NOTIFY, Feed
+from mezite.storage.sql_trail import stored_ends
+from mezite.storage.sql_view import SqlWriting
+
+R = TypeVar("R")
+
+MAX_GROUP: Final = 48
+"""Units per commit: each is a subtransaction, and past 64 all other transactions pay for them."""
+PAUSES_S: Final = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Before each attempt at a group; a server that restarts is back within them."""
+
+_NUMBER: Final = Statement(text("SELECT CAST(pg_current_xact_id() AS text)"))
+_FATE: Final = Statement(text("SELECT pg_xact_status(CAST(:number AS xid8))"))
+
+Units = Sequence[Callable[[Writing], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A group as it ran in the transaction of this number."""
+
+    number: str
+    group: Group
+    committed: bool = False
+
+
+class _InDoubt(Exception):
+    """The COMMIT was sent and its answer was lost."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+
+
+class PostgresWriter:
+    def __init__(self, engine: AsyncEngine, place: str, clock: Clock, feed: Feed) -> None:
+        self._engine = engine
+        self._place = place
+        self._clock = clock
+        self._feed = feed
+        # Full: callers wait in `put`. None is the end.
+        self._waiting: asyncio.Queue[Order | None] = asyncio.Queue(MAX_WAITING)
+        self._closing = False
+
+    async def write(self, unit: Callable[[Writing], R]) -> R:
+        order = Order(unit, asyncio.get_running_loop().create_future())
+        if self._closing:
+            raise Unavailable("the database is being closed; try again when the hub is back")
+        try:
+            await self._waiting.put(order)
+            answer: R = await order.answer
+        except asyncio.CancelledError:
+            order.take()  # not begun: nobody will run it; begun: it completes unheard
+            raise
+        return answer
+
+    async def stop(self) -> None:
+        """Commits what waits; `serve` returns after it."""
+        self._closing = True
+        await self._waiting.put(None)
+
+    async def serve(self) -> None:
+        try:
+            while orders := await self._next():
+                if begun := [order for order in orders if order.take()]:
+                    await self._commit(begun)
+        finally:
+            self._refuse_the_rest()
+
+    async def _next(self) -> list[Order]:
+        """All that wait, at least one; none at the end."""
+        first = await self._waiting.get()
+        if first is None:
+            return []
+        orders = [first]
+        while len(orders) < MAX_GROUP and not self._waiting.empty():
+            following = self._waiting.get_nowait()
+            if following is None:
+                self._waiting.put_nowait(None)  # the end, again, for the next call
+                break
+            orders.append(following)
+        return orders
+
+    async def _commit(self, orders: Sequence[Order]) -> None:
+        group = await self._settled([order.unit for order in orders])
+        reach("store.after-commit")
+        await self._feed.committed(group.changes)
+        for order, outcome in zip(orders, group.outcomes, strict=True):
+            outcome.give(order.answer)
+        reach("store.after-told")
+
+    async def _settled(self, units: Units) -> Group:
+        """The group, committed once; or every unit refused, because that cannot be had."""
+        doubt: Attempt | None = None
+        refusal: MeziteError = Unavailable(f"{self._place}: it cannot be reached; check that it runs")
+        for pause_s in PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                return await self._attempt(units, doubt)
+            except _InDoubt as lost_answer:
+                doubt = lost_answer.attempt
+            except Lost as lost:
+                refusal = lost.error
+                if not lost.retry:
+                    break
+            except MeziteError as error:
+                refusal = error
+                break
+        if doubt is not None:
+            refusal = Unavailable(
+                f"{self._place} was lost while saving this; see whether it took effect before you repeat it",
+                code="outcome_unknown",
+            )
+        return Group([Outcome(error=refusal)] * len(units), [], Ends())
+
+    async def _attempt(self, units: Units, doubt: Attempt | None) -> Group:
+        try:
+            async with self._engine.connect() as connection:
+                attempt = await connection.run_sync(self._run, units, doubt)
+                if not attempt.committed:
+                    reach("store.before-commit")
+                    await self._send_commit(connection, attempt)
+                return attempt.group
+        except DRIVER_FAULTS as error:
+            raise judge(error, self._place) from None
+
+    def _run(self, connection: Connection, units: Units, doubt: Attempt | None) -> Attempt:
+        executor = CoreExecutor(connection, self._judge)
+        known = stored_ends(executor, lock=True)
+        if doubt is not None and _took_effect(executor, doubt):
+            return Attempt(doubt.number, doubt.group, committed=True)
+        group = groups.run(SqlWriting(executor, self._clock), executor, known, units)
+        if group.changes:
+            executor.rows(NOTIFY, {"revision": str(group.ends.feed)})
+        return Attempt(executor.rows(_NUMBER, {})[0][0], group)
+
+    async def _send_commit(self, connection: AsyncConnection, attempt: Attempt) -> None:
+        try:
+            await connection.commit()
+        except DRIVER_FAULTS as error:
+            if is_undone(error):
+                raise
+            raise _InDoubt(attempt) from None
+
+    def _judge(self, error: Fault) -> Lost | Invalid:
+        return judge(error, self._place)
+
+    def _refuse_the_rest(self) -> None:
+        while not self._waiting.empty():
+            order = self._waiting.get_nowait()
+            if order is not None and order.take():
+                Outcome(error=Unavailable("the database is being closed; try again")).give(order.answer)
+
+
+def _took_effect(executor: Executor, doubt: Attempt) -> bool:
+    return bool(executor.rows(_FATE, {"number": doubt.number})[0][0] == "committed")
