@@ -50,10 +50,9 @@ def demo(directory: Path | None) -> Iterator[Demo]:
 
 
 def _filled(running: Cluster, directory: Path) -> dict[str, Any]:
-    hub_dir = directory / "hub"
-    said = running.start_hub(_hub_settings(hub_dir))
+    said = running.start_hub(_hub_settings(directory))
     people, nodes = seed.people(), seed.nodes()
-    with Hub(admit(hub_dir)) as hub:
+    with Hub(admit(directory)) as hub:
         hub.call(methods.ROLES_PUT, roles_pb2.PutRolesRequest(text=seed.roles()))
         order = nodes_pb2.CreateTokenRequest(roles=["node"], ttl_s=600, uses=len(nodes))
         token = hub.call(methods.TOKENS_CREATE, order).secret
@@ -80,7 +79,6 @@ def _filled(running: Cluster, directory: Path) -> dict[str, Any]:
         "node_details": [
             {"name": node.name, "labels": node.labels, "logins": [getpass.getuser()]} for node in nodes
         ],
-        "admin_socket": str(hub_dir / "admin.sock"),
     }
 
 

@@ -85,7 +85,7 @@ def _told(facts: dict[str, Any]) -> str:
         f"Demo cluster {facts['cluster']} is up in {facts['dir']}; Ctrl-C (or SIGTERM) ends it.",
         "",
         f"Log in:  msh login --proxy={facts['web']} --user=alice --ca-pin={facts['ca_pin']}",
-        f"Administer:  mezctl --data-dir={facts['dir']}/hub status",
+        f"Administer:  mezctl --data-dir={facts['dir']} status",
         "",
         f"{'USER':<10}{'PASSWORD':<20}ROLES",
     ]

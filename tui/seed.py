@@ -45,7 +45,7 @@ spec:
 ---
 kind: role
 version: v1
-metadata: {name: ssh-sensitive, description: Root on sensitive production nodes, watched live}
+metadata: {name: ssh-sensitive, description: "Sensitive production nodes, watched live"}
 spec:
   options:
     require_session_join:
@@ -65,7 +65,7 @@ class Person:
     name: str
     roles: tuple[str, ...]
     logins: tuple[str, ...] = ()
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    password: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 @dataclass(frozen=True, slots=True)

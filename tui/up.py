@@ -28,7 +28,7 @@ class Up:
             f"Cluster {self.facts['cluster']} is up; Ctrl-C (or SIGTERM) stops it.",
             f"Its data is kept in {self.facts['dir']}.",
             f"Log in:  msh login --proxy={self.facts['web']} --user=NAME --ca-pin={self.facts['ca_pin']}",
-            f"Administer:  mezctl --data-dir={self.facts['dir']}/hub status",
+            f"Administer:  mezctl --data-dir={self.facts['dir']} status",
         ]
         if token := self.facts["first_admin_token"]:
             enrol = f"msh enrol --proxy={self.facts['web']} --ca-pin={self.facts['ca_pin']} --token={token}"
@@ -44,11 +44,8 @@ def up(directory: Path | None, name: str) -> Iterator[Up]:
     """Runs the cluster until left; the agent joins by itself at the first start."""
     place = directory or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "mezite"
     with cluster(place) as running:
-        hub_dir, node_dir = place / "hub", place / "node"
-        said = running.start_hub(
-            {**_passed_on(), "MEZITE_DATA_DIR": str(hub_dir), "MEZITE_CLUSTER_NAME": name}
-        )
-        running.start_agent("agent", _agent_settings(hub_dir, node_dir, said))
+        said = running.start_hub({**_passed_on(), "MEZITE_DATA_DIR": str(place), "MEZITE_CLUSTER_NAME": name})
+        running.start_agent("agent", _agent_settings(place, said))
         yield Up(running, {**said, "pid": os.getpid(), "dir": str(place), "web": _local(said["web"])})
 
 
@@ -58,13 +55,13 @@ def _passed_on() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key.startswith(kept)}
 
 
-def _agent_settings(hub_dir: Path, node_dir: Path, said: dict[str, Any]) -> dict[str, str]:
-    with Hub(admit(hub_dir)) as hub:
+def _agent_settings(place: Path, said: dict[str, Any]) -> dict[str, str]:
+    with Hub(admit(place)) as hub:
         token = hub.call(
             methods.TOKENS_CREATE, nodes_pb2.CreateTokenRequest(roles=["node"], ttl_s=600)
         ).secret
     return {
-        "MEZITE_DATA_DIR": str(node_dir),
+        "MEZITE_DATA_DIR": str(place / "node"),
         "MEZITE_PROXY_ADDR": _local(said["tunnel"]),
         "MEZITE_AUTH_ADDR": _local(said["auth"]),
         "MEZITE_CA_PIN": said["ca_pin"],
