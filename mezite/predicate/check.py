@@ -9,9 +9,19 @@ from mezite.errors import Invalid
 from mezite.predicate.functions import FUNCTIONS, Function
 from mezite.predicate.kinds import LIST_OF, Kind, scalar_kind
 from mezite.predicate.patterns import compile_pattern
-from mezite.predicate.syntax import Call, Every, ListLiteral, Literal, Node, Not, Selector, Some, fault, show
-from mezite.predicate.vocabulary import Vocabulary
-from mezite.quoting import quoted
+from mezite.predicate.syntax import (
+    Call,
+    Every,
+    ListLiteral,
+    Literal,
+    Node,
+    Not,
+    Selector,
+    Some,
+    fault,
+    show_briefly,
+)
+from mezite.predicate.vocabulary import SHOWN_CHARACTERS, Vocabulary
 
 
 def check(tree: Node, vocabulary: Vocabulary) -> None:
@@ -22,7 +32,10 @@ def check(tree: Node, vocabulary: Vocabulary) -> None:
 def _require_truth(node: Node, vocabulary: Vocabulary) -> None:
     kind = _kind(node, vocabulary)
     if kind is not Kind.TRUTH:
-        raise fault(node.at, f"{_said(node)} is {kind}, not true or false; compare it with something")
+        raise fault(
+            node.at,
+            f"{show_briefly(node, SHOWN_CHARACTERS)} is {kind}, not true or false; compare it with something",
+        )
 
 
 def _kind(node: Node, vocabulary: Vocabulary) -> Kind:
@@ -57,7 +70,7 @@ def _check_call(call: Call, vocabulary: Vocabulary) -> None:
     function = FUNCTIONS.get(call.name)
     if function is None:
         known = ", ".join(name for name in FUNCTIONS if name.isidentifier() and name != "in")
-        raise fault(call.at, f"there is no function {call.name}; there are {known}")
+        raise fault(call.at, f"there is no function {call.name[:SHOWN_CHARACTERS]}; there are {known}")
     if len(call.arguments) != 2:
         raise fault(
             call.at, f"{call.name} takes 2 values, not {len(call.arguments)}, as in {function.example}"
@@ -78,7 +91,3 @@ def _check_pattern(call: Call, function: Function) -> None:
         compile_pattern(pattern.value)
     except Invalid as refusal:
         raise fault(pattern.at, refusal.message) from None
-
-
-def _said(node: Node) -> str:
-    return quoted(show(node))[1:-1]

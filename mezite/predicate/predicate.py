@@ -17,11 +17,12 @@ from mezite.predicate.evaluate import Finding, judge
 from mezite.predicate.functions import Answer
 from mezite.predicate.grammar import parse
 from mezite.predicate.kinds import Facts, Scalar, is_of_kind
-from mezite.predicate.syntax import Literal, Node, Selector, children, show
+from mezite.predicate.syntax import Literal, Node, Selector, children, show_briefly
 from mezite.predicate.vocabulary import Vocabulary
 from mezite.quoting import quoted
 
 _SHOWN_ITEMS: Final = 8
+_SHOWN_CHARACTERS: Final = 120
 _WORDS: Final = {True: "true", False: "false", None: "not known"}
 
 
@@ -82,11 +83,11 @@ def holds(source: str, vocabulary: Vocabulary, facts: Facts) -> Verdict:
 
 def _why(finding: Finding, facts: Facts, vocabulary: Vocabulary) -> str:
     settled = finding.settled_by
-    said = f"{_plain(show(settled))} is {_WORDS[finding.which_is]}"
+    said = f"{show_briefly(settled, _SHOWN_CHARACTERS)} is {_WORDS[finding.which_is]}"
     if isinstance(settled, Selector | Literal):
         return said
     seen = [
-        f"{_plain(show(each))} is {_shown(each, facts, vocabulary)}"
+        f"{show_briefly(each, _SHOWN_CHARACTERS)} is {_shown(each, facts, vocabulary)}"
         for each in children(settled)
         if isinstance(each, Selector)
     ]
@@ -109,7 +110,3 @@ def _scalar(value: Scalar) -> str:
     if isinstance(value, timedelta):
         return durations.show(value)
     return quoted(value) if isinstance(value, str) else str(value)
-
-
-def _plain(text: str) -> str:
-    return text if len(text) <= 120 else text[:119] + "…"

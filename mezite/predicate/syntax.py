@@ -120,6 +120,12 @@ def show(node: Node) -> str:
             return " || ".join(_operand(operand) for operand in operands)
 
 
+def show_briefly(node: Node, limit: int) -> str:
+    """Its beginning, for messages."""
+    shown = show(node)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
 def _operand(node: Node) -> str:
     """In parentheses unless it is one piece: more than needed, and never wrong."""
     composite = isinstance(node, Not | Every | Some) or (isinstance(node, Call) and node.name in INFIX)

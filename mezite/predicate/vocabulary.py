@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mezite.predicate.kinds import Kind
-from mezite.predicate.syntax import Selector, show
+from mezite.predicate.syntax import Selector, show_briefly
+
+SHOWN_CHARACTERS: Final = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +29,14 @@ class Vocabulary:
 
     def refusal(self, selector: Selector) -> str:
         """Why this selector is not accepted, and what to write instead."""
-        written = show(selector)
+        written = show_briefly(selector, SHOWN_CHARACTERS)
         family = ".".join((*selector.path[:2], "*"))
         if family in self.selectors:
             rest = ".".join(selector.path[2:]) or "NAME"
-            meant = show(Selector((*selector.path[:2], rest)))
-            return f"{written} needs one name; write {meant}"
+            meant = Selector((*selector.path[:2], rest))
+            return f"{written} needs one name; write {show_briefly(meant, SHOWN_CHARACTERS)}"
         from difflib import get_close_matches
 
-        close = get_close_matches(".".join(selector.path), self.selectors, n=1)
+        close = get_close_matches(".".join(selector.path)[:SHOWN_CHARACTERS], self.selectors, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(self.selectors))}"
         return f"{written} is not known in {self.name}; {hint}"
