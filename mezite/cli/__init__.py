@@ -1,0 +1,13 @@
+"""A person's verbs at a prompt: `msh` for users, `mezctl` for administrators. A module per verb or noun.
+
+    lazy        a group of commands that loads the one it runs
+    exits       from errors to one line and an exit code; the only place that knows both
+    output      tables, json, yaml
+    plain       text from outside, made fit for a terminal
+    prompts     asking, on a terminal only
+    flags       values of options, and the options that several commands have
+    completion  the same command in both programs
+
+Top levels of modules here import click and the standard library, nothing else: what a command needs is
+imported when it runs. A test starts both programs and looks.
+"""

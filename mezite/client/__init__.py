@@ -8,6 +8,7 @@
     contact    meeting a hub: the first time by pin, afterwards by what was agreed then
     keypairs   keys made for one login
     login      password, token or enrolment to certificates
+    bundle     what `mezctl auth sign` writes
     local      the admin socket of a hub on this machine
     channel    TLS and options of gRPC, and its failures as errors of ours
     methods    every call there is, with its types

@@ -35,8 +35,8 @@ class Hub:
     ) -> None:
         self._channel.close()
 
-    def call(self, method: Method[Q, A], question: Q, *, timeout_s: float = TIMEOUT_S) -> A:
-        """The answer, or the error that the hub raised."""
+    def call(self, method: Method[Q, A], question: Q, *, timeout_s: float | None = TIMEOUT_S) -> A:
+        """The answer, or the error that the hub raised. Without a time-out, waits while the hub is there."""
         ask = self._channel.unary_unary(
             method.path,
             request_serializer=method.asks.SerializeToString,

@@ -51,7 +51,7 @@ def log_in(contact: Contact, who: Password, ttl: timedelta | None, now: datetime
     keys = Keys(
         ssh_key=ssh.private,
         ssh_public=ssh.public + "\n",
-        ssh_certificate=said.ssh_certificate(),
+        ssh_certificate=certificate_line(said.text("ssh_certificate")),
         tls_key=tls.private,
         tls_certificate=said.text("tls_certificate"),
     )
@@ -89,6 +89,13 @@ def key_line(text: str) -> str:
     return found[1]
 
 
+def certificate_line(text: str) -> str:
+    """An OpenSSH certificate as a file holds it: one line; raises when it is anything else."""
+    if not _CERTIFICATE_LINE.fullmatch(text):
+        raise _unreadable("a certificate")
+    return text.rstrip("\n") + "\n"
+
+
 class _Answer:
     """An answer of the hub, read field by field and strictly."""
 
@@ -117,12 +124,6 @@ class _Answer:
         if moment.tzinfo is None:
             raise _unreadable(name)
         return moment.astimezone(UTC)
-
-    def ssh_certificate(self) -> str:
-        line = self.text("ssh_certificate")
-        if not _CERTIFICATE_LINE.fullmatch(line):
-            raise _unreadable("ssh_certificate")
-        return line.rstrip("\n") + "\n"
 
     def hub(self, known: KnownHub) -> KnownHub:
         """What is known of the hub, with the authorities it names over a connection that it has proved."""

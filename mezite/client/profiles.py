@@ -109,9 +109,22 @@ class Profiles:
                 files.write(self.home / "current", profile.name + "\n")
             self._write_known_hosts()
 
-    def forget_login(self, profile: Profile) -> None:
-        """Removes keys and certificates; the hub stays known."""
-        self.save(replace(profile, login=None), activate=False)
+    def forget_login(self, proxy: str) -> Profile | None:
+        """Removes keys and certificates, and tells what was there; the hub stays known.
+
+        A damaged profile is removed whole: whatever of its keys is left must go too.
+        """
+        try:
+            profile = self.find(proxy)
+        except NotLoggedIn:
+            with self._writing():
+                name = directory_name(proxy)
+                (self._directory / name).unlink()
+                self._sweep(name, keep="")
+            return None
+        if profile and profile.login:
+            self.save(replace(profile, login=None), activate=False)
+        return profile
 
     def use(self, proxy: str) -> Profile:
         """Makes the profile of `proxy` the active one."""

@@ -44,7 +44,9 @@ def parse_pin(text: str) -> str:
 def authorities(pem: str) -> tuple[Authority, ...]:
     """The authorities in a PEM bundle; raises `untrusted` when there is none, or something else."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from mezite.ca.tls_authority import pin
 
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
@@ -52,17 +54,10 @@ def authorities(pem: str) -> tuple[Authority, ...]:
         raise untrusted("the hub names no authority that can be read") from None
     if len(certificates) > MAX_AUTHORITIES:
         raise untrusted(f"the hub names {len(certificates)} authorities; {MAX_AUTHORITIES} is the most")
-    found: list[Authority] = []
-    for certificate in certificates:
-        digest = hashes.Hash(hashes.SHA256())
-        digest.update(
-            certificate.public_key().public_bytes(
-                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        )
-        pem_one = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        found.append(Authority(f"sha256:{digest.finalize().hex()}", pem_one))
-    return tuple(found)
+    return tuple(
+        Authority(pin(certificate), certificate.public_bytes(Encoding.PEM).decode())
+        for certificate in certificates
+    )
 
 
 def agreed(offered: Collection[Authority], pins: Collection[str]) -> str:

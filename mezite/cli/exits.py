@@ -1,0 +1,89 @@
+"""How a program ends: an error becomes one line on stderr and an exit code, here and nowhere else.
+
+0 ok, 1 failure, 2 usage, 3 not logged in or expired, 4 denied, 5 not found, 6 unavailable; 130 after Ctrl-C.
+A reader that went away ends a program quietly. A traceback is shown when `MEZITE_DEBUG` asks for one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+from typing import Final, NoReturn
+
+import click
+
+from mezite.cli.plain import plain
+
+EXIT_INTERRUPTED: Final = 130
+EXIT_FAILURE: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def run(program: click.Command, name: str) -> NoReturn:
+    """Runs a whole program and ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without UTF-8 must not turn a name into a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = _code(program, name)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more; without this the interpreter complains when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILURE
+    sys.exit(code)
+
+
+def _code(program: click.Command, name: str) -> int:
+    try:
+        result = program.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else name
+        _say(command, f"{error.format_message().rstrip('.')}; see: {command} --help")
+        return EXIT_USAGE
+    except click.ClickException as error:
+        _say(name, error.format_message())
+        return EXIT_FAILURE
+    except click.Abort as error:
+        return _aborted(name, error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the edge of the process: whatever comes ends as one line
+        return _failed(name, error)
+    return result if isinstance(result, int) else 0
+
+
+def _aborted(name: str, error: click.Abort) -> int:
+    if isinstance(error.__cause__ or error.__context__, EOFError):
+        _say(name, "the answer is missing: standard input has ended")
+        return EXIT_FAILURE
+    return EXIT_INTERRUPTED
+
+
+def _failed(name: str, error: Exception) -> int:
+    from mezite.errors import MeziteError
+
+    if os.environ.get("MEZITE_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, MeziteError):
+        for line in error.message.splitlines():
+            _say(name, line)
+        return type(error).wire.exit
+    _say(name, f"{_fault(error)}; set MEZITE_DEBUG=1 to see where")
+    return EXIT_FAILURE
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"internal error ({type(error).__name__})"
+
+
+def _say(name: str, message: str) -> None:
+    with suppress(OSError):  # when stderr is closed, the exit code is all that is left to say it
+        click.echo(f"{name}: {plain(message)}", err=True)

@@ -1,0 +1,121 @@
+"""`mezctl audit verify`: the hub's log judged by the hub, or an exported one judged here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from mezite.cli.flags import example, formatted
+from mezite.cli.mezctl.acting import Choice
+from mezite.cli.output import Form, show_data, show_table
+from mezite.cli.plain import plain
+
+_FINDINGS: Final = (("FAULT", "kind"), ("EVENT", "seq"), ("WHAT", "what"))
+
+
+@click.command(
+    epilog=example(
+        "mezctl audit verify",
+        "mezctl audit verify --heads=audit-heads.log",
+        "mezctl audit verify --file=audit.jsonl --key=audit.pub",
+    )
+)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="HEAD",
+    help="A head that was kept elsewhere; may be given several times.",
+)
+@click.option(
+    "--heads", "heads_file", type=click.Path(path_type=Path), metavar="FILE", help="A file with such heads."
+)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge an exported log, here, instead of the hub's.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --file: the audit key. [default: the hub is asked]",
+)
+@formatted
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    heads: tuple[str, ...],
+    heads_file: Path | None,
+    file: Path | None,
+    key: Path | None,
+    form: Form,
+) -> None:
+    """Judge the log: find what was edited, deleted, swapped or cut off.
+
+    Ends with 1 when something was found.
+    """
+    from mezite.client.audit_file import heads_in
+
+    if key and not file:
+        raise click.UsageError("--key goes with --file")
+    acting = ctx.find_object(Choice)
+    assert acting is not None
+    known = [*heads, *(heads_in(heads_file) if heads_file else ())]
+    verdict = _judged_here(acting, file, key, known) if file else _judged_there(acting, known)
+    if form is Form.TEXT:
+        _show_verdict(verdict)
+    else:
+        show_data(verdict, form)
+    ctx.exit(0 if verdict["sound"] else 1)
+
+
+def _judged_there(acting: Choice, heads: list[str]) -> dict[str, Any]:
+    from mezite.api.generated.audit_pb2 import VerifyRequest
+    from mezite.client.methods import AUDIT_VERIFY
+
+    with acting.hub() as hub:
+        verdict = hub.call(AUDIT_VERIFY, VerifyRequest(heads=heads), timeout_s=None)
+    found = [{"kind": each.kind, "seq": each.seq, "what": each.what} for each in verdict.findings]
+    return {
+        "sound": verdict.sound,
+        "events": verdict.events,
+        "findings": found,
+        "head": verdict.head.text or None,
+    }
+
+
+def _judged_here(acting: Choice, file: Path, key: Path | None, heads: list[str]) -> dict[str, Any]:
+    from mezite.client.audit_file import judge, key_of
+
+    line = key.read_text(encoding="utf-8", errors="replace") if key else _audit_key(acting)
+    report = judge(file, [key_of(line)], heads)
+    found = [{"kind": each.kind.value, "seq": each.seq, "what": each.what} for each in report.findings]
+    return {
+        "sound": report.sound,
+        "events": report.events,
+        "findings": found,
+        "vouched_to": report.vouched_to,
+    }
+
+
+def _audit_key(acting: Choice) -> str:
+    from mezite.api.generated.authorities_pb2 import ExportAuthorityRequest
+    from mezite.client.methods import AUTHORITIES_EXPORT
+
+    with acting.hub() as hub:
+        return hub.call(AUTHORITIES_EXPORT, ExportAuthorityRequest(kind="audit")).text
+
+
+def _show_verdict(verdict: dict[str, Any]) -> None:
+    if not verdict["sound"]:
+        show_table(verdict["findings"], _FINDINGS)
+        click.echo()
+    click.echo(f"{'Sound' if verdict['sound'] else 'NOT SOUND'}: {verdict['events']} events judged.")
+    if (vouched := verdict.get("vouched_to")) is not None:
+        click.echo(f"Vouched for by a signed head up to event {vouched}.")
+    if verdict.get("head"):
+        click.echo(f"Keep this head elsewhere, to compare later: {plain(verdict['head'])}")
