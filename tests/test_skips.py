@@ -45,7 +45,7 @@ def outcome(suite: str, where: Path, *, ci: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         cwd=where,
-        env=os.environ | {"CI": ci, "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     return done.returncode, done.stdout
 
