@@ -15,6 +15,7 @@ pytest_plugins = ["tests.support.skips"]
 
 SEED = "TEST_SEED"
 SLOW_LIMIT_S = 300
+LONGEST_ID = 40
 
 # Deadlines of single examples measure the machine, which is shared, and not the code.
 hypothesis.settings.register_profile("fast", deadline=None, print_blob=True)
@@ -34,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return f"seed: {SEED}={os.environ[SEED]}"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values lend no test their name: they are unreadable, and fresh keys differ from worker to worker."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_ID else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
