@@ -39,7 +39,7 @@ PAUSES_S: Final = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Before each attempt at a group; a server that restarts is back within them."""
 
 _NUMBER: Final = Statement(text("SELECT CAST(pg_current_xact_id() AS text)"))
-_FATE: Final = Statement(text("SELECT pg_xact_status(CAST(:number AS xid8))"))
+_FATE: Final = Statement(text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))"))
 
 Units = Sequence[Callable[[Writing], Any]]
 

@@ -1,4 +1,4 @@
-"""A hub killed with -9 at any instant: units are whole or not there, what was acknowledged is, the chain holds."""
+"""A hub killed with -9 at any instant: units are whole or not there, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
