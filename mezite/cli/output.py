@@ -55,7 +55,7 @@ def show_data(value: object, form: Form) -> None:
     if form is Form.YAML:
         import yaml
 
-        text = yaml.safe_dump(_data(value), sort_keys=False, allow_unicode=False, default_flow_style=False)
+        text = yaml.safe_dump(_data(value), sort_keys=False, allow_unicode=False, width=100_000)
         click.echo(text, nl=False)
     else:
         click.echo(json.dumps(_data(value), indent=2))

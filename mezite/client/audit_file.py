@@ -3,8 +3,9 @@
     {"seq": 7, "hash": HEX, "body": TEXT}     an event; `body` is what was hashed, byte for byte
     {"head": "mezite-head:..."}               a signed head
 
-Events stand in the order of their numbers from 1 up; heads anywhere. Which faults there are is
-`mezite.audit.verify`'s to say. The file is read twice: a head must be known before its event is judged.
+Events stand in the order of their numbers from 1 up, heads anywhere; docs/formats/audit.md is the
+specification. Which faults there are is `mezite.audit.verify`'s to say. The file is read twice, since a
+head must be known before its event is judged.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from mezite.api.generated.audit_pb2 import Link
     from mezite.audit.verify import Report
 
-MAX_LINE_CHARS: Final = 2 * 1024 * 1024
+MAX_LINE_CHARS: Final = 8 * 1024 * 1024
 MAX_HEADS: Final = 1_000
+"""The newest so many: older ones vouch for less."""
 
 _HEAD: Final = re.compile(r"mezite-head:[A-Za-z0-9:._-]+")
 
@@ -44,7 +46,7 @@ def heads_in(path: Path) -> list[str]:
     """The newest heads in a file of lines: the hub's own, or a log that they were written to."""
     found = [match for line in _lines(path) for match in _HEAD.findall(line)]
     if not found:
-        raise Invalid(f"{path} holds no head; the lines wanted begin with mezite-head:")
+        raise Invalid(f"{path} holds no head; the lines wanted have mezite-head: in them")
     return found[-MAX_HEADS:]
 
 
@@ -55,6 +57,7 @@ def judge(path: Path, keys: Sequence[bytes], outside: Iterable[str]) -> Report:
 
     inside = [parse_head(_text(facts, "head")) for facts in _facts(path) if "head" in facts]
     given = [parse_head(text) for text in outside]
+    # Heads name their key by an id that only the hub can look up; a key that holds is the one that was meant.
     by_id = {
         head.key_id: key for head in [*inside, *given] for key in keys if is_genuine(head, {head.key_id: key})
     }
@@ -69,12 +72,13 @@ def judge(path: Path, keys: Sequence[bytes], outside: Iterable[str]) -> Report:
 
 def key_of(line: str) -> bytes:
     """The raw key in the OpenSSH line that `mezctl auth export --type=audit` prints."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
     try:
-        key = load_ssh_public_key(line.encode())
-    except ValueError:
+        key = load_ssh_public_key(line.strip().encode())
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise Invalid("not an audit key; give the file that `mezctl auth export --type=audit` wrote")

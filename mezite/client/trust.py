@@ -9,17 +9,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from mezite.errors import CallerError, Invalid
-from mezite.quoting import quoted
+from mezite.errors import CallerError
 
 MAX_AUTHORITIES: Final = 8
-
-_PIN: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +24,6 @@ class Authority:
 
     pin: str
     pem: str = field(repr=False)
-
-
-def parse_pin(text: str) -> str:
-    """`text` as a pin; `Invalid` when it is none."""
-    pin = text.strip().lower()
-    if not _PIN.fullmatch(pin):
-        raise Invalid(
-            f"{quoted(text)} is not a CA pin; write sha256: and 64 hex digits, as `mezctl status` shows it",
-            code="invalid_pin",
-        )
-    return pin
 
 
 def authorities(pem: str) -> tuple[Authority, ...]:

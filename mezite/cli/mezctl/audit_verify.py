@@ -91,8 +91,7 @@ def _judged_there(acting: Choice, heads: list[str]) -> dict[str, Any]:
 def _judged_here(acting: Choice, file: Path, key: Path | None, heads: list[str]) -> dict[str, Any]:
     from mezite.client.audit_file import judge, key_of
 
-    line = key.read_text(encoding="utf-8", errors="replace") if key else _audit_key(acting)
-    report = judge(file, [key_of(line)], heads)
+    report = judge(file, [key_of(_read_key(key) if key else _audit_key(acting))], heads)
     found = [{"kind": each.kind.value, "seq": each.seq, "what": each.what} for each in report.findings]
     return {
         "sound": report.sound,
@@ -100,6 +99,16 @@ def _judged_here(acting: Choice, file: Path, key: Path | None, heads: list[str])
         "findings": found,
         "vouched_to": report.vouched_to,
     }
+
+
+def _read_key(path: Path) -> str:
+    from mezite.client.home import read
+    from mezite.errors import CallerError
+
+    try:
+        return read(path)
+    except (OSError, ValueError):
+        raise CallerError(f"cannot read the audit key in {path}") from None
 
 
 def _audit_key(acting: Choice) -> str:

@@ -66,9 +66,9 @@ def known_profile(profiles: Profiles, proxy: str) -> Profile | None:
 
 def reach(profiles: Profiles, proxy: str, ca_pins: tuple[str, ...]) -> tuple[Contact, Profile | None]:
     """The hub at `proxy`, proved; one that was not known before is from here on."""
+    from mezite.ca.tls_authority import parse_pin
     from mezite.client.contact import meet, parse_proxy
     from mezite.client.profile import Profile
-    from mezite.client.trust import parse_pin
 
     address = parse_proxy(proxy)
     pins = tuple(parse_pin(pin) for pin in ca_pins)
