@@ -33,6 +33,11 @@ CLAIMS_OID: Final = x509.ObjectIdentifier("2.25.39047546173739283808840982422617
 MAX_SERVER_LIFETIME: Final = timedelta(days=90)
 MAX_CERT_BYTES: Final = 64 * 1024
 
+_EXTENSION_FLAWS: Final = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _KNOWN_CRITICAL: Final = frozenset((x509.BasicConstraints.oid, x509.KeyUsage.oid))
 
 
@@ -96,9 +101,11 @@ def check_client(
 ) -> Identity:
     """Who calls, once every rule of `trust` held for this PEM or DER; else `NotLoggedIn`."""
     leaf = parse(certificate)
+    _check_kind(leaf)
     _check_signature(leaf, trusted)
     check_validity(leaf.not_valid_before_utc, leaf.not_valid_after_utc, now)
-    _check_use(leaf)
+    if any(extension.critical and extension.oid not in _KNOWN_CRITICAL for extension in leaf.extensions):
+        raise flawed(Flaw.CRITICAL)
     claims = read_claims(leaf)
     if claims.cluster != cluster:
         raise flawed(Flaw.FOREIGN)
@@ -132,7 +139,7 @@ def read_claims(certificate: x509.Certificate) -> Claims:
             serial=certificate.serial_number,
             expires_at=certificate.not_valid_after_utc,
         )
-    except (ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (ValueError, TypeError, *_EXTENSION_FLAWS):
         raise flawed(Flaw.NAMELESS) from None
 
 
@@ -183,15 +190,12 @@ def _check_signature(leaf: x509.Certificate, trusted: Sequence[x509.Certificate]
     raise flawed(Flaw.FORGED)
 
 
-def _check_use(leaf: x509.Certificate) -> None:
+def _check_kind(leaf: x509.Certificate) -> None:
     try:
-        extensions = leaf.extensions
-        uses = list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-        is_authority = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        uses = list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        is_authority = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, *_EXTENSION_FLAWS):
         raise flawed(Flaw.MALFORMED) from None
-    if any(extension.critical and extension.oid not in _KNOWN_CRITICAL for extension in extensions):
-        raise flawed(Flaw.CRITICAL)
     if uses != [ExtendedKeyUsageOID.CLIENT_AUTH] or is_authority:
         raise flawed(Flaw.WRONG_KIND)
 

@@ -259,6 +259,13 @@ def test_a_certificate_that_does_not_say_its_use_is_refused(oid: x509.ObjectIden
     assert flaw_of(lambda: check(hand_made(drop=oid))) is Flaw.MALFORMED
 
 
+def test_a_name_of_a_kind_the_library_does_not_know_is_refused() -> None:
+    x400_address = x509.UnrecognizedExtension(
+        x509.SubjectAlternativeName.oid, bytes.fromhex("3006a30430020500")
+    )
+    assert flaw_of(lambda: check(hand_made(add=x400_address))) is Flaw.MALFORMED
+
+
 def test_a_certificate_without_claims_is_nobodys() -> None:
     assert flaw_of(lambda: check(hand_made(drop=CLAIMS_OID))) is Flaw.NAMELESS
 
