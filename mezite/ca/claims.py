@@ -19,6 +19,9 @@ MAX_CLAIM_BYTES: Final = 16 * 1024
 """Of each single claim. All together stay far below the 256 KiB that an SSH packet can hold."""
 
 
+_encoded: Final = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """An identity, and the cluster that vouches for it."""
@@ -42,7 +45,7 @@ def to_values(claims: Claims) -> dict[str, object]:
         "mfa": who.mfa,
     }
     for name, value in values.items():
-        if len(to_json(value)) > MAX_CLAIM_BYTES:
+        if _size(value) > MAX_CLAIM_BYTES:
             raise TooLarge(
                 f"the {name} of {who.name} do not fit in a certificate; give fewer or shorter ones"
             )
@@ -70,7 +73,7 @@ def from_values(values: Mapping[str, Any], *, serial: int, expires_at: datetime)
 
 
 def to_json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode()
+    return _encoded(value).encode()
 
 
 def from_json(text: bytes) -> Any:
@@ -81,6 +84,10 @@ def from_json(text: bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("a claim nested too deep") from None
+
+
+def _size(value: object) -> int:
+    return len(value.encode()) if isinstance(value, str) else len(to_json(value))
 
 
 def _text(value: object) -> str:
