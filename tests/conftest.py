@@ -38,7 +38,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Long values lend no test their name: they are unreadable, and fresh keys differ from worker to worker."""
+    """Long values lend no test their name: unreadable, and fresh keys differ from worker to worker."""
     return argname if isinstance(val, str | bytes) and len(val) > LONGEST_ID else None
 
 

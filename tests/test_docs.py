@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 CODE = re.compile(r"`((?:tests|mezite|daemons|recordings|tui|docs)/[\w./-]+\.\w+)(?:::(test_\w+))?`")
+PROGRAMS = Path(sys.executable).parent
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
 
@@ -54,17 +55,7 @@ def test_the_code_map_names_modules_that_exist() -> None:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A demo cluster, as the README starts it."""
     directory = tmp_path_factory.mktemp("demo")
-    command = [
-        sys.executable,
-        "-m",
-        "tui.main",
-        "demo",
-        "--headless",
-        "--format",
-        "json",
-        "--dir",
-        str(directory),
-    ]
+    command = [str(PROGRAMS / "mezite"), "demo", "--headless", "--format", "json", "--dir", str(directory)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         facts: dict[str, Any] = json.loads(running.stdout.readline())
@@ -75,7 +66,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_the_readme_shows_what_happens(demo: dict[str, Any], tmp_path: Path) -> None:
-    environ = os.environ | {"MEZITE_HOME": str(tmp_path), "MEZITE_DATA_DIR": f"{demo['dir']}/hub"}
+    environ = os.environ | {"MEZITE_HOME": str(tmp_path)}
     (shown,) = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     steps = [(step.split("\n", 1)[0], step.split("\n", 1)[1].splitlines()) for step in shown.split("$ ")[1:]]
     assert steps
@@ -90,11 +81,11 @@ def test_the_readme_shows_what_happens(demo: dict[str, Any], tmp_path: Path) -> 
 def _runnable(command: str, demo: dict[str, Any]) -> list[str]:
     """The shown command against this cluster: its own addresses and pin, the password not on a terminal."""
     program, *words = shlex.split(command)
-    words = [re.sub(r"^--proxy=.*", f"--proxy={demo['web']}", word) for word in words]
-    words = [re.sub(r"^--ca-pin=.*", f"--ca-pin={demo['ca_pin']}", word) for word in words]
+    for option, fact in (("--proxy", "web"), ("--ca-pin", "ca_pin"), ("--data-dir", "dir")):
+        words = [f"{option}={demo[fact]}" if word.startswith(f"{option}=") else word for word in words]
     if _user(command):
         words.append("--password-stdin")
-    return [sys.executable, "-m", f"mezite.cli.{program}.main", *words]
+    return [str(PROGRAMS / program), *words]
 
 
 def _user(command: str) -> str | None:
