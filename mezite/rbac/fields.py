@@ -101,7 +101,7 @@ class Many(Generic[T]):
         return None if value is None else (value,)
 
     def write(self, values: tuple[T, ...]) -> Plain:
-        if self._every and set(values) == set(self._every):
+        if self._every and values == self._every:
             return ["*"]
         return [self._of.write(value) for value in values]
 

@@ -70,6 +70,9 @@ def _yaml(text: str) -> Iterator[Plain]:
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             done = _value(event, stack)
+            if len(stack) > DEPTH:
+                # At once: libyaml takes time quadratic in the depth of what it has opened.
+                raise _too_much()
             if done is None:
                 continue
             if stack:
@@ -134,16 +137,19 @@ def _value(event: yaml.Event, stack: list[_Open]) -> _Done | None:
 
 def _measure(loaded: list[Plain]) -> None:
     """Refuses what is too deep or too much, without recursion: it is not yet known to be shallow."""
-    waiting: list[tuple[Plain, int]] = [(each, 0) for each in loaded]
+    waiting: list[tuple[Plain, int]] = [(each, 1) for each in loaded]
     count = 0
     while waiting:
         value, depth = waiting.pop()
         count += 1
-        if depth > DEPTH or count > VALUES:
-            raise TooLarge(f"a text holds at most {VALUES} values, {DEPTH} levels deep; this one holds more")
-        if isinstance(value, dict | list):
-            below = value.values() if isinstance(value, dict) else value
-            waiting.extend((each, depth + 1) for each in below)
+        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        if count > VALUES or (below is not None and depth > DEPTH):
+            raise _too_much()
+        waiting.extend((each, depth + 1) for each in below or ())
+
+
+def _too_much() -> TooLarge:
+    return TooLarge(f"a text holds at most {VALUES} values, {DEPTH} levels deep; this one holds more")
 
 
 def _not_yaml(fault: yaml.YAMLError) -> Invalid:
