@@ -1,0 +1,472 @@
+"""A terminal's screen: what a session's output looks like at a moment. The one door to pyte.
+
+Cells, colour names and character widths are pyte's, and where pyte is right the screen is the same as pyte's,
+cell for cell. The loop that reads the stream is not: a regular expression cuts it into whole pieces (a run of
+text, a line end, a sequence), and a run of text is written with two slices instead of a cell at a time.
+Where pyte is wrong or silent (the alternate screen, SU and SD, REP, strings, private and colon SGR, line
+drawing, wide characters at an edge) the screen does as tmux 3.3a does. A test keeps the list of what is known
+to differ.
+
+A screen obeys nothing that reaches beyond it: titles, clipboard, queries, mouse modes are read and dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Self
+
+from pyte.screens import Char
+from pyte.screens import wcwidth as pyte_width
+
+from recordings.canvas import Canvas
+from recordings.grid import runs
+from recordings.screenstate import MAX_CELL, ScreenState, freeze, thaw
+from recordings.styles import PLAIN, Style
+from recordings.vt import MAX_SEQUENCE, Machine, State
+
+_FEED: Final = 32 * 1024
+_MAX_PARAMETER: Final = 9999
+_MAX_REMEMBERED: Final = 4096
+
+# Characters known to be one column wide and to combine with nothing: a run of them is written at once.
+NARROW: Final = (
+    " -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0377\u0391-\u03a1\u03a3-\u0482\u048a-\u052f\u1e00-\u1eff"
+    "\u2010-\u2027\u2030-\u205e\u2070\u2071\u2074-\u208e\u20a0-\u20bf\u2190-\u2319\u2320-\u2328\u232b-\u23e8"
+    "\u2500-\u25fc\u25ff-\u2613\u2616-\u2647\u2654-\u267e\u2701-\u2704\u2706-\u2709\u270c-\u2727\u2729-\u274b"
+)
+_PIECES = re.compile(
+    f"[{NARROW}]+"
+    f"|[^\x00-\x1f\x7f-\x9f{NARROW}]+"
+    "|\r\n"
+    r"|\x1b\[[0-?]*[ -/]*[@-~]"
+    "|[\x00-\x1f\x7f-\x9f]"
+)
+_is_narrow = re.compile(f"[{NARROW}]+").fullmatch
+_CSI = re.compile(r"\x1b\[([<=>?]?)([0-9;]*)([ -/]*)([@-~])")
+_LINE_DRAWING: Final = str.maketrans("`afgijklmnopqrstuvwxyz{|}~", "◆▒°±␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·")
+
+Act = Callable[[], None]
+Binder = Callable[[list[int]], Act]
+"""Makes of a sequence's parameters what it does; done once for each sequence that is met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next character goes. `x` is the last column also when that one is full."""
+
+    x: int
+    y: int
+    visible: bool
+
+
+class Screen(Canvas):
+    """A screen of `columns` by `rows`. Feed it bytes, read its lines, ask which of them changed."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self._machine = Machine(self)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._binders = self._sequences()
+        self._acts: dict[str, Act] = {}
+        super().__init__(columns, rows)
+
+    # --- what it shows ---
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(min(self._x, self.columns - 1), self._y, self._visible)
+
+    @property
+    def is_alternate(self) -> bool:
+        return self._main is not None
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the whole screen is shown with its colours swapped (DECSCNM)."""
+        return self._reversed
+
+    @property
+    def display(self) -> list[str]:
+        """The rows as text."""
+        return ["".join(line.chars) for line in self._lines]
+
+    def runs(self, y: int) -> list[tuple[str, Style]]:
+        """Row `y` as stretches of one style."""
+        return runs(self._lines[y])
+
+    def cell(self, x: int, y: int) -> Char:
+        """One cell, as pyte has it. Dim, concealed and overlined stand only in `runs`."""
+        data, style = self._lines[y].chars[x], self._lines[y].styles[x]
+        return Char(
+            data,
+            style.fg,
+            style.bg,
+            bold=style.bold,
+            italics=style.italics,
+            underscore=style.underscore,
+            strikethrough=style.strikethrough,
+            reverse=style.reverse ^ self._reversed,
+            blink=style.blink,
+        )
+
+    def take_dirty(self) -> frozenset[int]:
+        """Rows that changed since this was last asked."""
+        dirty, self._dirty = frozenset(self._dirty), set()
+        return dirty
+
+    # --- the stream ---
+
+    def feed(self, data: bytes) -> None:
+        """Shows these bytes. Characters and sequences may be cut anywhere between two calls."""
+        for at in range(0, len(data), _FEED):
+            self.write(self._decoder.decode(data[at : at + _FEED]))
+
+    def write(self, text: str) -> None:
+        """Shows this text."""
+        machine, acts = self._machine, self._acts
+        if machine.state is not State.GROUND:
+            text = machine.take(text)
+        for piece in _PIECES.findall(text):
+            first = piece[0]
+            if machine.state is not State.GROUND:
+                # Inside a sequence that the expression did not take whole; what the machine leaves may be any
+                # part of a piece.
+                self.write(machine.take(piece))
+            elif first >= " ":
+                if (first < "\x7f" or _is_narrow(piece)) and not self._draws and not self._inserts:
+                    self._draw_narrow(piece)
+                elif first > "\x9f" or first < "\x7f":
+                    self._draw_any(piece)
+                else:
+                    machine.begin(piece)
+            elif piece == "\r\n":
+                self._x = 0
+                self._index()
+            elif first != "\x1b":
+                self.execute(piece)
+            elif (pen := self._pen.learned.get(piece)) is not None:
+                self._pen = pen
+            elif (act := acts.get(piece)) is not None:
+                act()
+            elif len(piece) == 1:
+                machine.begin(piece)
+            else:
+                self.csi(piece)
+
+    # --- text ---
+
+    def _draw_narrow(self, text: str) -> None:
+        """A run of characters of one column each, onto as many lines as it takes."""
+        columns = self.columns
+        self._last = text[-1]
+        while True:
+            x = self._x
+            if x >= columns:
+                if self._wraps:
+                    self._index()
+                    x = 0
+                else:
+                    # of all that does not fit only the last is seen
+                    x, text = columns - 1, text[-1]
+            end = x + len(text)
+            piece = text
+            if end > columns:
+                end = columns
+                piece = text[: columns - x]
+            line = self._lines[self._y]
+            if line.wide:
+                line.part(x)
+                line.part(end)
+            line.chars[x:end] = piece
+            style = self._pen.style
+            if style is not PLAIN or not line.plain:
+                line.styles[x:end] = [style] * (end - x)
+                line.plain = False
+            self._dirty.add(self._y)
+            self._x = end
+            if piece is text:
+                return
+            text = text[end - x :]
+
+    def _draw_any(self, text: str) -> None:
+        if self._draws:
+            text = text.translate(_LINE_DRAWING)
+        for character in text:
+            width = pyte_width(character)
+            if width == 0 or (character > "\x7f" and self._last.endswith("\u200d")):
+                self._combine(character)
+            elif width > 0:
+                self._draw_one(character, width)
+
+    def _draw_one(self, character: str, width: int) -> None:
+        if self._x + width > self.columns:
+            if not self._wraps:
+                self._x = self.columns - 1
+            if width > self.columns or (width == 2 and not self._wraps):
+                return
+            if self._wraps:
+                self._index()
+                self._x = 0
+        x, end, line = self._x, self._x + width, self._lines[self._y]
+        if self._inserts:
+            line.insert(x, width, self._pen.blank)
+        if line.wide:
+            line.part(x)
+            line.part(end)
+        line.chars[x] = character
+        line.styles[x] = self._pen.style
+        line.plain = line.plain and self._pen.style is PLAIN
+        if width == 2:
+            line.chars[x + 1] = ""
+            line.styles[x + 1] = self._pen.style
+            line.wide = True
+        self._dirty.add(self._y)
+        self._last = character
+        self._x = end
+
+    def _combine(self, mark: str) -> None:
+        x, line = min(self._x, self.columns) - 1, self._lines[self._y]
+        if x > 0 and line.chars[x] == "":
+            x -= 1
+        if x < 0 or len(line.chars[x]) >= MAX_CELL:
+            return
+        line.chars[x] = self._last = unicodedata.normalize("NFC", line.chars[x] + mark)
+        self._dirty.add(self._y)
+
+    def _repeat(self, count: int) -> None:
+        # to the end of the line at most, as tmux has it: seven bytes must not draw ten thousand cells
+        room = self.columns - self._x
+        if self._last and room > 0:
+            self._draw_any(self._last * min(count, room))
+
+    # --- controls and sequences ---
+
+    def execute(self, control: str) -> None:
+        """A C0 or C1 control character."""
+        if control in "\n\v\f\x84\x85":
+            if control == "\x85" or self._line_mode:
+                self._x = 0
+            self._index()
+        elif control == "\r":
+            self._x = 0
+        elif control == "\b":
+            self._left(1)
+        elif control == "\t":
+            self._tab(1)
+        elif control in "\x0e\x0f":
+            self._shifted = control == "\x0e"
+            self._note_charset()
+        elif control == "\x88":
+            self._tabs.add(min(self._x, self.columns - 1))
+        elif control == "\x8d":
+            self._reverse_index()
+
+    def escape(self, sequence: str) -> None:
+        """What follows an ESC that is not a CSI or a string."""
+        match sequence:
+            case "7":
+                self._save()
+            case "8":
+                self._restore()
+            case "D" | "E" | "H" | "M":
+                self.execute(chr(ord(sequence) + 0x40))
+            case "c":
+                self._reset()
+            case "#8":
+                self._align()
+            case "(0" | "(B" | "(A" | "(1" | "(2":
+                self._g0_draws = sequence == "(0"
+                self._note_charset()
+            case ")0" | ")B" | ")A" | ")1" | ")2":
+                self._g1_draws = sequence == ")0"
+                self._note_charset()
+
+    def csi(self, sequence: str) -> None:
+        """A whole control sequence."""
+        if sequence[-1] == "m":
+            if sequence[2] not in "<=>?":
+                self._pen = self._rack.after(self._pen, sequence)
+            return
+        act = self._acts.get(sequence)
+        if act is None:
+            act = self._bind(sequence)
+            if len(self._acts) >= _MAX_REMEMBERED:
+                self._acts.clear()
+            self._acts[sequence] = act
+        act()
+
+    def _bind(self, sequence: str) -> Act:
+        found = _CSI.fullmatch(sequence) if len(sequence) < MAX_SEQUENCE else None
+        if found is None:
+            return _nothing
+        prefix, words, intermediates, final = found.groups()
+        binder = self._binders.get(prefix + intermediates + final)
+        if binder is None:
+            return _nothing
+        return binder([min(int(word or 0), _MAX_PARAMETER) for word in words.split(";")])
+
+    def _sequences(self) -> dict[str, Binder]:
+        """What each sequence does, by private prefix, intermediates and final. The rest is ignored."""
+
+        def counting(act: Callable[[int], None]) -> Binder:
+            return lambda p: partial(act, _count(p))
+
+        def placing(p: list[int]) -> Act:
+            return partial(self._place, _count(p, 1) - 1, _count(p) - 1)
+
+        return {
+            "@": counting(self._insert_characters),
+            "A": counting(self._up),
+            "B": counting(self._down),
+            "C": counting(self._right),
+            "D": counting(self._left),
+            "E": counting(self._next_lines),
+            "F": counting(self._previous_lines),
+            "G": lambda p: partial(self._place_column, _count(p) - 1),
+            "H": placing,
+            "I": counting(self._tab),
+            "J": lambda p: partial(self._erase_in_display, p[0]),
+            "K": lambda p: partial(self._erase_in_line, p[0]),
+            "L": counting(self._insert_lines),
+            "M": counting(self._delete_lines),
+            "P": counting(self._delete_characters),
+            "S": counting(self._scroll_up),
+            "T": lambda p: partial(self._scroll_down, _count(p) if len(p) == 1 else 0),
+            "X": counting(self._erase_characters),
+            "Z": counting(self._back_tab),
+            "`": lambda p: partial(self._place_column, _count(p) - 1),
+            "a": counting(self._right),
+            "b": counting(self._repeat),
+            "d": lambda p: partial(self._place_row, _count(p) - 1),
+            "e": counting(self._down),
+            "f": placing,
+            "g": lambda p: partial(self._clear_tabs, p[0]),
+            "h": lambda p: partial(self._set_modes, p, on=True),
+            "l": lambda p: partial(self._set_modes, p, on=False),
+            "r": lambda p: partial(self._set_margins, _count(p) - 1, _count(p, 1, _MAX_PARAMETER) - 1),
+            "s": lambda p: self._save if p == [0] else _nothing,
+            "u": lambda p: self._restore if p == [0] else _nothing,
+            "!p": lambda _: self._soft_reset,
+            "?J": lambda p: partial(self._erase_in_display, p[0]),
+            "?K": lambda p: partial(self._erase_in_line, p[0]),
+            "?h": lambda p: partial(self._set_private_modes, p, on=True),
+            "?l": lambda p: partial(self._set_private_modes, p, on=False),
+        }
+
+    def _clear_tabs(self, how: int) -> None:
+        if how == 0:
+            self._tabs.discard(self._x)
+        elif how == 3:
+            self._tabs.clear()
+
+    def _set_modes(self, modes: list[int], *, on: bool) -> None:
+        for mode in modes:
+            if mode == 4:
+                self._inserts = on
+            elif mode == 20:
+                self._line_mode = on
+
+    def _set_private_modes(self, modes: list[int], *, on: bool) -> None:
+        for mode in modes:
+            match mode:
+                case 3:
+                    self._place(0, 0)
+                    self._erase_in_display(2)
+                case 5:
+                    self._reversed = on
+                    self._touch(0, self.rows)
+                case 6:
+                    self._origin = on
+                    self._place(0, 0)
+                case 7:
+                    self._wraps = on
+                case 25:
+                    self._visible = on
+                case 47 | 1047 | 1049 if on:
+                    self._enter_alternate(saving=mode == 1049)
+                case 47 | 1047 | 1049:
+                    self._leave_alternate(restoring=mode == 1049)
+                case 1048 if on:
+                    self._save()
+                case 1048:
+                    self._restore()
+
+    # --- snapshots ---
+
+    def snapshot(self) -> bytes:
+        """All the screen is, as compact bytes: `restore` goes on as if nothing had been between."""
+        return freeze(
+            ScreenState(
+                columns=self.columns,
+                rows=self.rows,
+                lines=self._lines,
+                main=self._main,
+                x=self._x,
+                y=self._y,
+                style=self._pen.style,
+                top=self._top,
+                bottom=self._bottom,
+                flags=self._flags,
+                saved=self._saved,
+                saved_main=self._saved_main,
+                tabs=frozenset(self._tabs),
+                last=self._last,
+                machine_state=self._machine.state,
+                machine_held=self._machine.held,
+                undecoded=self._decoder.getstate()[0],
+            )
+        )
+
+    @property
+    def _flags(self) -> tuple[bool, ...]:
+        return (
+            self._visible,
+            self._reversed,
+            self._wraps,
+            self._inserts,
+            self._origin,
+            self._line_mode,
+            self._g0_draws,
+            self._g1_draws,
+            self._shifted,
+        )
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Self:
+        """The screen a snapshot is of; anything else raises `BadSnapshot`."""
+        state = thaw(snapshot)
+        screen = cls(state.columns, state.rows)
+        screen._lines, screen._main = state.lines, state.main
+        screen._x, screen._y = state.x, state.y
+        screen._pen = screen._rack.pen(state.style)
+        screen._top, screen._bottom = state.top, state.bottom
+        (
+            screen._visible,
+            screen._reversed,
+            screen._wraps,
+            screen._inserts,
+            screen._origin,
+            screen._line_mode,
+            screen._g0_draws,
+            screen._g1_draws,
+            screen._shifted,
+        ) = state.flags
+        screen._note_charset()
+        screen._saved, screen._saved_main = state.saved, state.saved_main
+        screen._tabs, screen._last = set(state.tabs), state.last
+        screen._machine.state, screen._machine.held = State(state.machine_state), state.machine_held
+        screen._decoder.setstate((state.undecoded, 0))
+        return screen
+
+
+def _nothing() -> None:
+    return None
+
+
+def _count(parameters: list[int], which: int = 0, default: int = 1) -> int:
+    """A parameter that counts: missing or 0 means its default."""
+    return (parameters[which] if which < len(parameters) else 0) or default
