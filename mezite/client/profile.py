@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -109,8 +110,8 @@ def directory_name(proxy: str) -> str:
     return f"_{name[1:]}" if name.startswith(".") else name
 
 
-def describe(profile: Profile) -> str:
-    """The plain facts as JSON; keys and authorities lie beside it in files of their own."""
+def describe(profile: Profile, digests: Mapping[str, str]) -> str:
+    """The plain facts as JSON; keys and authorities lie beside it in files with these digests."""
     hub, login = profile.hub, profile.login
     facts: dict[str, object] = {
         "version": VERSION,
@@ -120,6 +121,7 @@ def describe(profile: Profile) -> str:
         "ssh_addr": hub.ssh_addr,
         "public_web": hub.public_web,
         "host_authorities": list(hub.host_authorities),
+        "digests": dict(digests),
         "login": None,
     }
     if login:
@@ -135,6 +137,12 @@ def describe(profile: Profile) -> str:
             "expires_at": rfc3339(login.expires_at),
         }
     return json.dumps(facts, indent=2) + "\n"
+
+
+def digests(text: str) -> dict[str, str]:
+    """The SHA-256 of each file that lies beside; raises ValueError when this is no document of ours."""
+    found = _mapping(_mapping(json.loads(text)).get("digests"))
+    return {name: _text(found, name) for name in found}
 
 
 def understand(text: str, tls_authorities: str, keys: Keys | None) -> Profile:

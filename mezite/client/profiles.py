@@ -10,12 +10,15 @@
 1. A profile is written beside the old one and takes its place by the renaming of one link: keys and
    certificates of a login become visible together, and a writer killed half-way leaves the old ones usable.
 2. A reader follows the link once and reads everything from there.
-3. What does not read as a profile is "damaged", in one line that says how to mend it.
+3. What does not read as a profile, or does not have the digests that were written, is "damaged": one line
+   that says how to mend it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -26,7 +29,7 @@ from typing import Final
 
 from mezite.client import home as files
 from mezite.client.known_hosts import authority_lines, known_hosts
-from mezite.client.profile import Keys, Profile, describe, directory_name, understand
+from mezite.client.profile import Keys, Profile, describe, digests, directory_name, understand
 from mezite.errors import CallerError, NotFound, NotLoggedIn
 
 _KEY_FILES: Final = {
@@ -39,6 +42,7 @@ _KEY_FILES: Final = {
 _FACTS: Final = "profile.json"
 _TLS_AUTHORITIES: Final = "ca/tls.pem"
 _HOST_AUTHORITIES: Final = "ca/hosts"
+_PARTS: Final = frozenset((*_KEY_FILES.values(), _TLS_AUTHORITIES, _HOST_AUTHORITIES))
 
 
 class Profiles:
@@ -163,8 +167,9 @@ class Profiles:
 
     def _sweep(self, name: str, *, keep: str) -> None:
         """Removes what earlier logins left, also of writers that were killed. Only under the lock."""
-        for entry in self._directory.glob(f".{name}.*"):
-            if entry.name == keep:
+        left = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}(\.link)?")
+        for entry in self._directory.iterdir():
+            if entry.name == keep or not left.fullmatch(entry.name):
                 continue
             if entry.is_symlink():
                 entry.unlink()
@@ -193,29 +198,48 @@ class Profiles:
 def _read(where: Path) -> Profile:
     files.check_owner(where)
     facts = files.read(where / _FACTS)
-    authorities = files.read(where / _TLS_AUTHORITIES)
-    has_keys = (where / "keys").is_dir()
-    keys = (
-        Keys(**{field: files.read(where / path) for field, path in _KEY_FILES.items()}) if has_keys else None
-    )
-    if "BEGIN CERTIFICATE" not in authorities or (keys and "BEGIN CERTIFICATE" not in keys.tls_certificate):
-        raise ValueError("a certificate in it is empty")
-    return understand(facts, authorities, keys)
+    written = {path: digest for path, digest in digests(facts).items() if path in _PARTS}
+    parts = {path: files.read(where / path) for path in written}
+    for path, text in parts.items():
+        if _digest(text) != written[path]:
+            raise ValueError(f"{path} is not what was written")
+    if _TLS_AUTHORITIES not in parts:
+        raise ValueError(f"{_TLS_AUTHORITIES} is missing")
+    has_keys = set(_KEY_FILES.values()) <= parts.keys()
+    keys = Keys(**{field: parts[path] for field, path in _KEY_FILES.items()}) if has_keys else None
+    return understand(facts, parts[_TLS_AUTHORITIES], keys)
 
 
 def _write(where: Path, profile: Profile) -> None:
-    for directory in (where, where / "ca"):
-        directory.mkdir(mode=0o700)
-    files.write_fresh(where / _FACTS, describe(profile))
-    files.write_fresh(where / _TLS_AUTHORITIES, profile.hub.tls_authorities)
-    files.write_fresh(where / _HOST_AUTHORITIES, authority_lines(profile.hub, bare_names=True))
-    if profile.login:
-        (where / "keys").mkdir(mode=0o700)
-        for field, path in _KEY_FILES.items():
-            files.write_fresh(where / path, getattr(profile.login.keys, field))
-        files.sync_directory(where / "keys")
-    files.sync_directory(where / "ca")
+    parts = _parts(profile)
+    where.mkdir(mode=0o700)
+    folders = {(where / path).parent for path in parts}
+    for folder in folders:
+        folder.mkdir(mode=0o700)
+    for path, text in parts.items():
+        files.write_fresh(where / path, text)
+    files.write_fresh(
+        where / _FACTS, describe(profile, {path: _digest(text) for path, text in parts.items()})
+    )
+    for folder in folders:
+        files.sync_directory(folder)
     files.sync_directory(where)
+
+
+def _parts(profile: Profile) -> dict[str, str]:
+    """Every file of a profile but the one that describes it."""
+    parts = {
+        _TLS_AUTHORITIES: profile.hub.tls_authorities,
+        _HOST_AUTHORITIES: authority_lines(profile.hub, bare_names=True),
+    }
+    if profile.login:
+        keys = profile.login.keys
+        parts |= {path: getattr(keys, field) for field, path in _KEY_FILES.items()}
+    return parts
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _damaged(name: str, what: str) -> NotLoggedIn:
