@@ -14,10 +14,17 @@ def generate(out: Path) -> None:
     from grpc_tools import protoc
 
     files = [f"mezite/api/generated/{path.name}" for path in sorted(PROTO.glob("*.proto"))]
-    arguments = [f"-Imezite/api/generated={PROTO}", f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}"]
+    arguments = [
+        f"-Imezite/api/generated={PROTO}",
+        f"--python_out={out}",
+        f"--pyi_out={out}",
+        f"--grpc_python_out={out}",
+    ]
     if protoc.main(["protoc", *arguments, *files]) != 0:
         raise SystemExit("protoc failed; its complaint is above")
-    (out / "mezite/api/generated/__init__.py").write_text('"""Made by mezite/api/generate.py; never edited."""\n')
+    (out / "mezite/api/generated/__init__.py").write_text(
+        '"""Made by mezite/api/generate.py; never edited."""\n'
+    )
 
 
 if __name__ == "__main__":
