@@ -11,14 +11,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from daemons.agent.backoff import BackOff
+from daemons.agent.identity import Membership, NodeKeys
 from daemons.agent.store import NodeStore, open_store
 from daemons.agent.tunnel import Phase, Terms, Tunnel
-from daemons.hub.desk import tokens
+from daemons.hub.desk import node_certs, tokens
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller
 from daemons.hub.feed import Feed
 from daemons.hub.keyring import open_keyring
 from daemons.hub.proxy import tunnels
+from daemons.hub.proxy.joining import told
 from daemons.hub.proxy.tunnels import Limits, Tunnels
 from daemons.hub.server_tls import ServerTls
 from daemons.lifecycle import crew
@@ -35,6 +37,7 @@ from mezite.model.role import Role
 from mezite.model.user import User
 from mezite.storage.memory import open_memory
 from mezite.storage.ports import Store, Writing
+from tests.support.clock import FakeClock
 
 CLUSTER = "production"
 SEAL = Seal.from_key(bytes(32))
@@ -203,3 +206,14 @@ def node_caller(desk: Desk, node: Node, *, client_ip: str = "192.0.2.7") -> Call
         Identity(IdentityKind.NODE, node.id, node.name, 3, now, now + timedelta(hours=24), roles=("node",)),
         client_ip,
     )
+
+
+async def membership_of(keys: NodeKeys) -> Membership:
+    """What a cluster of its own issues for these keys, as of the fake clock's start."""
+    clock = FakeClock()
+    async with open_desk(clock) as desk:
+        node = await add_node(desk, "web-1")
+        issued = node_certs.issue(
+            desk, node, node_certs.NodeKeys(keys.host_line, keys.tls_spki), now=clock.now()
+        )
+        return Membership(issued=told(desk, issued), token_id="tok_000000000000", auth_addr=":3025")
