@@ -23,6 +23,7 @@ KIND: Final = "role"
 VERSION: Final = "v1"
 FAULTS_SHOWN: Final = 25
 
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NAME: Final = Text(ids.role_name)
 
 
@@ -63,13 +64,15 @@ def to_document(role: Role) -> dict[str, Plain]:
 
 def to_yaml(roles: Iterable[Role]) -> str:
     """The roles as one YAML text."""
-    return yaml.safe_dump_all(
+    text: str = yaml.dump_all(
         [to_document(role) for role in roles],
+        Dumper=_DUMPER,
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=False,
         explicit_start=True,
     )
+    return text
 
 
 def _read(document: Plain, spot: Spot) -> Role | None:

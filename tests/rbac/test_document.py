@@ -444,11 +444,10 @@ def test_an_oversize_text_is_refused_before_it_is_read() -> None:
         parse_roles("# \n" * 200_000)
 
 
-@given(st.lists(roles(), max_size=3, unique_by=lambda role: role.name))
-def test_what_is_written_reads_back(written: list[Role]) -> None:
-    if written:
-        assert parse_roles(to_yaml(written)) == written
-        assert parse_roles(json.dumps([to_document(role) for role in written])) == written
+@given(roles())
+def test_what_is_written_reads_back(role: Role) -> None:
+    assert parse_roles(to_yaml([role])) == [role]
+    assert parse_roles(json.dumps(to_document(role))) == [role]
 
 
 @pytest.mark.parametrize("role", BUILTIN.values(), ids=BUILTIN.keys())

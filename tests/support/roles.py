@@ -146,7 +146,7 @@ _join_requirements = st.builds(
     on_leave=st.sampled_from(OnLeave),
 )
 
-_options = st.builds(
+options: Final = st.builds(
     Options,
     max_session_ttl=st.none() | _durations,
     require_session_mfa=_enum(SessionMfa),
@@ -249,5 +249,5 @@ def roles(names: st.SearchStrategy[str] = _names) -> st.SearchStrategy[Role]:
         rules=_admin_rules,
     )
     return st.builds(
-        Role, name=names, description=st.just("") | _lines, options=_options, allow=allow, deny=deny
+        Role, name=names, description=st.just("") | _lines, options=options, allow=allow, deny=deny
     )
