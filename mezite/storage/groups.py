@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mezite.errors import Unavailable
 from mezite.model.change import Change
 from mezite.storage.ends import Ends
 from mezite.storage.executor import Executor, Lost
@@ -73,6 +74,10 @@ def run(
     outcomes = [_attempt(writing, executor, unit) for unit in units]
     ends, changes = writing.finish()
     return Group(outcomes, changes, ends)
+
+
+def closed() -> Unavailable:
+    return Unavailable("the database is closed; try again when the hub is back")
 
 
 def _attempt(writing: SqlWriting, executor: Executor, unit: Callable[[Writing], Any]) -> Outcome:

@@ -16,11 +16,12 @@ from typing import Any, Generic, TypeVar
 from mezite.audit.chain import Head
 from mezite.audit.events import Event
 from mezite.clock import Clock
-from mezite.errors import CallerError, Exists, Unavailable
+from mezite.errors import CallerError, Exists
 from mezite.model.change import Change, ChangeKind, ChangeOp
 from mezite.storage import shelves
 from mezite.storage.codec import N
 from mezite.storage.ends import Ends, file
+from mezite.storage.groups import closed
 from mezite.storage.listeners import Listeners
 from mezite.storage.memory_trail import Ledger, MemoryChanges, MemoryTrail
 from mezite.storage.ports import Reading, Store, Writing
@@ -231,7 +232,7 @@ class MemoryStore:
         """Lets others run first, as every engine with a disk does, so that races show in tests."""
         await asyncio.sleep(0)
         if not self._open:
-            raise Unavailable("the database is being closed; try again when the hub is back")
+            raise closed()
 
 
 def _key(item: tuple[str, Row]) -> str:

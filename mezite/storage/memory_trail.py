@@ -12,9 +12,8 @@ from mezite.clock import to_us
 from mezite.errors import TooLarge
 from mezite.model.change import Change
 from mezite.storage.ends import COLUMNS, Ends, Filed, is_misfiled
-from mezite.storage.ports import AuditFilter
+from mezite.storage.ports import MAX_TYPES, AuditFilter
 from mezite.storage.shelves import indexable
-from mezite.storage.sql_trail import MAX_PATTERNS
 
 _TIME: Final = COLUMNS.index("time_us")
 _TYPE: Final = COLUMNS.index("type")
@@ -37,8 +36,8 @@ class MemoryTrail:
         self._ledger = ledger
 
     def query(self, which: AuditFilter, *, before: int = 0, after: int = 0, limit: int) -> list[Record]:
-        if len(which.types) > MAX_PATTERNS:
-            raise TooLarge(f"at most {MAX_PATTERNS} types of events can be asked for at once")
+        if len(which.types) > MAX_TYPES:
+            raise TooLarge(f"at most {MAX_TYPES} types of events can be asked for at once")
         filed = self._ledger.filed[after : before - 1 if before else None]
         walk = filed if after else reversed(filed)
         return [one.record for one in islice((one for one in walk if _holds(which, one)), limit)]

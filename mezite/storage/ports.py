@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from mezite.audit.chain import Head, Record
 from mezite.audit.events import Event
@@ -66,6 +66,10 @@ class Shelf(ReadShelf[T], Protocol[T]):
     def delete(self, noun: T) -> None:
         """`Stale` unless `noun.revision` is the stored one."""
         ...
+
+
+MAX_TYPES: Final = 64
+"""In one filter; more is `TooLarge`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class Store(Protocol):
     """One open database. Opened and closed by its engine's own `open_…` context manager."""
 
     async def read(self, query: Callable[[Reading], R]) -> R:
-        """Runs a plain function on a consistent view; never sees half a unit."""
+        """Runs a plain function on a consistent view, never on half a unit. Like a unit, it may run twice."""
         ...
 
     async def write(self, unit: Callable[[Writing], R]) -> R:
@@ -199,7 +203,10 @@ class Store(Protocol):
         ...
 
     def on_change(self, listener: Callable[[Sequence[Change]], None]) -> None:
-        """`listener` hears, on the event loop, the feed's lines in the order of commits, other hubs' too."""
+        """`listener` hears, on the event loop, the feed's lines in the order of commits, other hubs' too.
+
+        It hears each line once. A jump in the revision says that lines were trimmed before they were read.
+        """
         ...
 
     async def backup(self, target: str) -> None:

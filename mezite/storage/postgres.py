@@ -16,6 +16,7 @@ from mezite.errors import CallerError, Invalid
 from mezite.model.change import Change
 from mezite.storage.core_executor import CoreExecutor, Fault
 from mezite.storage.executor import Lost
+from mezite.storage.groups import closed
 from mezite.storage.listeners import Listeners
 from mezite.storage.migrate import upgrade
 from mezite.storage.ports import Reading, Store, Writing
@@ -56,16 +57,18 @@ async def open_postgres(url: str, clock: Clock) -> AsyncIterator[Store]:
     writer = PostgresWriter(writing, address.place, clock, feed)
     try:
         await _or_say_why(feed.begin(), address)
+        store = PostgresStore(reading, address.place, writer, listeners)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.serve(), name="store-writer")
             ear = tasks.create_task(feed.follow(), name="store-feed")
             try:
-                yield PostgresStore(reading, address.place, writer, listeners)
+                yield store
             except Exception as error:  # noqa: BLE001 - carried around the task group, which would wrap it
                 failure = error
             finally:
                 ear.cancel()
+                store.close()
                 await writer.stop()
         if failure is not None:
             raise failure
@@ -80,8 +83,14 @@ class PostgresStore:
         self._place = place
         self._writer = writer
         self._listeners = listeners
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
 
     async def read(self, query: Callable[[Reading], R]) -> R:
+        if self._closed:
+            raise closed()
         try:
             return await self._read_once(query)
         except Lost as lost:

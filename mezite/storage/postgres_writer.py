@@ -24,7 +24,7 @@ from mezite.storage.core_executor import CoreExecutor, Fault
 from mezite.storage.ends import Ends
 from mezite.storage.executor import Executor, Lost, Statement
 from mezite.storage.failpoints import reach
-from mezite.storage.groups import MAX_WAITING, Group, Order, Outcome
+from mezite.storage.groups import MAX_WAITING, Group, Order, Outcome, closed
 from mezite.storage.ports import Writing
 from mezite.storage.postgres_faults import DRIVER_FAULTS, is_undone, judge
 from mezite.storage.postgres_feed import NOTIFY, Feed
@@ -69,13 +69,16 @@ class PostgresWriter:
         # Full: callers wait in `put`. None is the end.
         self._waiting: asyncio.Queue[Order | None] = asyncio.Queue(MAX_WAITING)
         self._closing = False
+        self._ended = asyncio.Event()
 
     async def write(self, unit: Callable[[Writing], R]) -> R:
         order = Order(unit, asyncio.get_running_loop().create_future())
         if self._closing:
-            raise Unavailable("the database is being closed; try again when the hub is back")
+            raise closed()
         try:
             await self._waiting.put(order)
+            if self._ended.is_set():  # it was let in when nobody was left to serve it
+                raise closed()
             answer: R = await order.answer
         except asyncio.CancelledError:
             order.take()  # not begun: nobody will run it; begun: it completes unheard
@@ -83,9 +86,10 @@ class PostgresWriter:
         return answer
 
     async def stop(self) -> None:
-        """Commits what waits; `serve` returns after it."""
+        """Commits what waits, and returns when that is done."""
         self._closing = True
         await self._waiting.put(None)
+        await self._ended.wait()
 
     async def serve(self) -> None:
         try:
@@ -93,6 +97,7 @@ class PostgresWriter:
                 if begun := [order for order in orders if order.take()]:
                     await self._commit(begun)
         finally:
+            self._ended.set()
             self._refuse_the_rest()
 
     async def _next(self) -> list[Order]:
@@ -110,7 +115,11 @@ class PostgresWriter:
         return orders
 
     async def _commit(self, orders: Sequence[Order]) -> None:
-        group = await self._settled([order.unit for order in orders])
+        try:
+            group = await self._settled([order.unit for order in orders])
+        except BaseException:
+            self._refuse(orders, self._unknown())
+            raise
         reach("store.after-commit")
         await self._feed.committed(group.changes)
         for order, outcome in zip(orders, group.outcomes, strict=True):
@@ -135,10 +144,7 @@ class PostgresWriter:
                 refusal = error
                 break
         if doubt is not None:
-            refusal = Unavailable(
-                f"{self._place} was lost while saving this; see whether it took effect before you repeat it",
-                code="outcome_unknown",
-            )
+            refusal = self._unknown()
         return Group([Outcome(error=refusal)] * len(units), [], Ends())
 
     async def _attempt(self, units: Units, doubt: Attempt | None) -> Group:
@@ -173,11 +179,21 @@ class PostgresWriter:
     def _judge(self, error: Fault) -> Lost | Invalid:
         return judge(error, self._place)
 
+    def _unknown(self) -> Unavailable:
+        return Unavailable(
+            f"{self._place} was lost while saving this; see whether it took effect before you repeat it",
+            code="outcome_unknown",
+        )
+
+    def _refuse(self, orders: Sequence[Order], error: MeziteError) -> None:
+        for order in orders:
+            Outcome(error=error).give(order.answer)
+
     def _refuse_the_rest(self) -> None:
         while not self._waiting.empty():
             order = self._waiting.get_nowait()
             if order is not None and order.take():
-                Outcome(error=Unavailable("the database is being closed; try again")).give(order.answer)
+                Outcome(error=closed()).give(order.answer)
 
 
 def _took_effect(executor: Executor, doubt: Attempt) -> bool:

@@ -16,14 +16,13 @@ from mezite.model.change import Change, ChangeKind, ChangeOp
 from mezite.storage import trail_statements as sql
 from mezite.storage.ends import Ends, is_misfiled
 from mezite.storage.executor import Executor
-from mezite.storage.ports import AuditFilter
+from mezite.storage.ports import MAX_TYPES, AuditFilter
 from mezite.storage.shelves import indexable
 
 _END: Final = 2**63 - 1
 _AT_ONCE: Final = 256
 """Rows per step of a walk over everything: a few milliseconds of the event loop."""
-MAX_PATTERNS: Final = 64
-_MAX_TYPES: Final = 512
+_MOST_LEAPS: Final = 512
 
 
 def stored_ends(executor: Executor, *, lock: bool = False) -> Ends:
@@ -95,8 +94,8 @@ class SqlTrail:
         """The types to search for; `None` stands for all."""
         if not patterns or "*" in patterns:
             return [None]
-        if len(patterns) > MAX_PATTERNS:
-            raise TooLarge(f"at most {MAX_PATTERNS} types of events can be asked for at once")
+        if len(patterns) > MAX_TYPES:
+            raise TooLarge(f"at most {MAX_TYPES} types of events can be asked for at once")
         types: set[str | None] = set()
         for pattern in patterns:
             begin = indexable(pattern.removesuffix("*"))
@@ -108,7 +107,7 @@ class SqlTrail:
     def _beginning(self, prefix: str) -> Iterator[str]:
         """The longer types there are, found by leaps from each to the next."""
         after = prefix
-        for _ in range(_MAX_TYPES):
+        for _ in range(_MOST_LEAPS):
             rows = self._executor.rows(sql.NEXT_TYPE, {"after": after, "limit": 1})
             if not rows or not rows[0][0].startswith(prefix):
                 return

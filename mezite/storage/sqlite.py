@@ -25,6 +25,7 @@ from mezite.storage import sqlite_files
 from mezite.storage.core_executor import CoreExecutor, Fault
 from mezite.storage.datadir import DataDir, hold
 from mezite.storage.executor import Lost
+from mezite.storage.groups import closed
 from mezite.storage.listeners import Listeners
 from mezite.storage.migrate import upgrade
 from mezite.storage.ports import Reading, Store, Writing
@@ -48,11 +49,11 @@ async def open_sqlite(data_dir: Path | str, clock: Clock) -> AsyncIterator[Store
         listeners = Listeners()
         writer = Writer(connection, data, clock, listeners)
         readers = _readers(data)
+        store = SqliteStore(data, writer, readers, listeners)
         try:
-            yield SqliteStore(data, writer, readers, listeners)
+            yield store
         finally:
-            await readers.dispose()
-            await writer.stop()
+            await store.close()
     finally:
         holding.__exit__(None, None, None)
 
@@ -64,8 +65,17 @@ class SqliteStore:
         self._writer = writer
         self._readers = readers
         self._listeners = listeners
+        self._closed = False
+
+    async def close(self) -> None:
+        """Commits what waits; the lock on the directory is released after it."""
+        self._closed = True
+        await self._writer.stop()
+        await self._readers.dispose()
 
     async def read(self, query: Callable[[Reading], R]) -> R:
+        if self._closed:
+            raise closed()
         if self._data.identity() != self._identity:
             raise Unavailable(
                 f"the database {self._data.database} was replaced under the hub; start it again"

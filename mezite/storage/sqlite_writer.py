@@ -24,7 +24,7 @@ from mezite.storage.datadir import DataDir
 from mezite.storage.ends import Ends
 from mezite.storage.executor import Lost
 from mezite.storage.failpoints import reach
-from mezite.storage.groups import MAX_GROUP, MAX_WAITING, Group, Order, Outcome
+from mezite.storage.groups import MAX_GROUP, MAX_WAITING, Group, Order, Outcome, closed
 from mezite.storage.listeners import Listeners
 from mezite.storage.ports import Writing
 from mezite.storage.sql_trail import stored_ends
@@ -75,7 +75,7 @@ class Writer:
     async def write(self, unit: Callable[[Writing], R]) -> R:
         async with self._room:
             if self._closing:
-                raise Unavailable("the database is being closed; try again when the hub is back")
+                raise closed()
             order = Order(unit, self._loop.create_future())
             self._waiting.put(order)
             try:

@@ -22,7 +22,6 @@ from tests.support.postgres import Cluster
 from tests.support.severed import Cut, severable
 from tests.support.stores import NOON, creation, lines, revisions, user
 
-
 pytestmark = pytest.mark.slow
 
 
@@ -267,6 +266,26 @@ async def test_closing_commits_what_waits(postgres: Cluster, database: str) -> N
     assert len(await asyncio.gather(*waiting)) == 100
     with pytest.raises(Unavailable, match="closed"):
         await store.write(creation(200))
+    with pytest.raises(Unavailable, match="closed"):
+        await store.read(revisions)
+
+
+async def test_cancelled_it_still_commits_what_began(postgres: Cluster, database: str) -> None:
+    waiting: list[asyncio.Task[User]] = []
+
+    async def hub() -> None:
+        async with open_postgres(postgres.url(database), FakeClock(NOON)) as store:
+            waiting.extend(
+                asyncio.get_running_loop().create_task(store.write(creation(n))) for n in range(20)
+            )
+            await asyncio.Event().wait()
+
+    running = asyncio.get_running_loop().create_task(hub())
+    await until(lambda: bool(waiting))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(await asyncio.gather(*waiting)) == 20
 
 
 async def test_what_the_block_raises_leaves_it_as_it_is(postgres: Cluster, database: str) -> None:

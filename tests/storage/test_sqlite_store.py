@@ -9,8 +9,8 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -32,8 +32,8 @@ def edit(data_dir: Path, sql: str, *values: object) -> None:
         connection.execute(sql, values)
 
 
-@contextmanager
-def writer_held(store: SqliteStore) -> Iterator[asyncio.Task[None]]:
+@asynccontextmanager
+async def writer_held(store: SqliteStore) -> AsyncIterator[asyncio.Task[None]]:
     """The writer thread is busy with one unit for as long as the block lasts."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -42,6 +42,7 @@ def writer_held(store: SqliteStore) -> Iterator[asyncio.Task[None]]:
         assert go_on.wait(timeout=30)
 
     task = asyncio.get_running_loop().create_task(store.write(unit), name="holder")
+    assert await asyncio.to_thread(begun.wait, 30)
     try:
         yield task
     finally:
@@ -60,8 +61,7 @@ async def test_units_that_wait_together_share_a_commit(
     reached: list[str] = []
     for module in (groups, sqlite_writer):
         monkeypatch.setattr(module, "reach", reached.append)
-    with writer_held(embedded) as holder:
-        await settle()
+    async with writer_held(embedded) as holder:
         waiting = [asyncio.get_running_loop().create_task(embedded.write(creation(n))) for n in range(64)]
         await settle()
     await asyncio.gather(holder, *waiting)
@@ -70,8 +70,7 @@ async def test_units_that_wait_together_share_a_commit(
 
 
 async def test_a_caller_who_left_in_time_is_never_run(embedded: SqliteStore) -> None:
-    with writer_held(embedded) as holder:
-        await settle()
+    async with writer_held(embedded) as holder:
         waiting = [asyncio.get_running_loop().create_task(embedded.write(creation(n))) for n in range(4)]
         await settle()
         waiting[1].cancel()
@@ -83,10 +82,8 @@ async def test_a_caller_who_left_in_time_is_never_run(embedded: SqliteStore) -> 
 
 
 async def test_a_unit_that_began_completes_though_its_caller_left(embedded: SqliteStore) -> None:
-    with writer_held(embedded) as holder:
-        while not holder.done() and holder.cancelling() == 0:
-            await settle()
-            holder.cancel()
+    async with writer_held(embedded) as holder:
+        holder.cancel()
     with pytest.raises(asyncio.CancelledError):
         await holder
     await embedded.write(creation(1))
@@ -96,11 +93,10 @@ async def test_a_unit_that_began_completes_though_its_caller_left(embedded: Sqli
 async def test_callers_beyond_the_bound_wait_to_be_let_in(
     embedded: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with writer_held(embedded) as holder:
-        await settle()
+    async with writer_held(embedded) as holder:
         waiting = [asyncio.get_running_loop().create_task(embedded.write(creation(n))) for n in range(1500)]
         await settle()
-        assert embedded._writer._waiting.qsize() <= groups.MAX_WAITING
+        assert embedded._writer._waiting.qsize() == groups.MAX_WAITING - 1  # one is with the writer
     await asyncio.gather(holder, *waiting)
     assert await embedded.read(lambda r: r.users.count()) == 1500
 
@@ -112,6 +108,8 @@ async def test_closing_commits_what_waits(data_dir: Path, clock: FakeClock) -> N
     assert len(await asyncio.gather(*waiting)) == 20
     with pytest.raises(Unavailable, match="closed"):
         await store.write(creation(21))
+    with pytest.raises(Unavailable, match="closed"):
+        await store.read(revisions)
     async with open_sqlite(data_dir, clock) as store:
         assert await store.read(lambda r: r.users.count()) == 20
 
