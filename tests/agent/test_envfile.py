@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.agent import envfile
+from mezite.api.tunnel.proof import parse_token
+from mezite.config import load_agent
 from mezite.errors import SettingsError
 
 
@@ -51,6 +53,15 @@ def test_what_is_no_such_file_is_one_line(tmp_path: Path, content: bytes | None)
         envfile.read(path)
     assert len(refusal.value.faults) == 1
     assert str(path) in str(refusal.value)
+
+
+def test_the_example_in_the_documentation_is_a_set_of_settings() -> None:
+    said = envfile.read(Path(__file__).parents[2] / "docs/agent.env.example")
+    loaded = load_agent(said)
+    assert loaded.warnings == ()
+    assert loaded.settings.node_name == "web-server-01"
+    assert loaded.settings.join_token is not None
+    parse_token(loaded.settings.join_token.reveal())
 
 
 @given(st.text(max_size=200))

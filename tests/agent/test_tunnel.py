@@ -12,7 +12,7 @@ from daemons.agent import tunnel as tunnel_
 from daemons.agent.identity import Membership, NodeKeys
 from daemons.agent.store import NodeStore, open_store
 from daemons.agent.tunnel import TURNS, Phase, Turn, after, explained, next_move
-from mezite.api.tunnel.proof import mint_token
+from mezite.api.tunnel.proof import TokenText, mint_token
 from mezite.config import Address
 from mezite.errors import Denied, IllegalStep, NotLoggedIn, Unavailable
 from tests.support.clock import FakeClock
@@ -63,7 +63,7 @@ async def test_who_is_a_node_calls_whatever_token_lies_about(member: Membership)
 
 async def test_a_node_that_is_none_any_more_joins_by_another_token_only(member: Membership) -> None:
     refusal = NotLoggedIn("this node was removed")
-    own = tunnel_.TokenText(member.token_id, "0" * 48)
+    own = TokenText(member.token_id, "0" * 48)
     assert next_move(member, mint_token(), refusal, NOW) is Turn.JOIN_DUE
     assert next_move(member, own, refusal, NOW) is Turn.CALL_DUE
     assert next_move(member, None, refusal, NOW) is Turn.CALL_DUE
@@ -71,14 +71,14 @@ async def test_a_node_that_is_none_any_more_joins_by_another_token_only(member: 
 
 async def test_a_node_that_ran_out_joins_by_whatever_token_there_is(member: Membership) -> None:
     refusal = NotLoggedIn("refused", code="certificate_refused")
-    own = tunnel_.TokenText(member.token_id, "0" * 48)
+    own = TokenText(member.token_id, "0" * 48)
     assert next_move(member, own, refusal, LATER) is Turn.JOIN_DUE
     assert next_move(member, None, refusal, LATER) is Turn.CALL_DUE
 
 
 async def test_the_words_say_what_to_do_and_hold_no_secret(member: Membership) -> None:
     refusal = NotLoggedIn("the other end does not accept this certificate", code="certificate_refused")
-    own = tunnel_.TokenText(member.token_id, "5ec4e7" * 8)
+    own = TokenText(member.token_id, "5ec4e7" * 8)
     ran_out = explained(refusal, member, own, LATER)
     assert ran_out.startswith("this node's certificate ran out at 2026-03-25T10:00:00Z")
     assert "mezctl tokens create --roles=node" in ran_out

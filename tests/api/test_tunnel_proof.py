@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from mezite.api.tunnel.proof import Prover, TokenText, binding, holds, mint_token, parse_token, prove
 from mezite.errors import Invalid
+from tests.support.tunnel import FACTS, KEY
 
-KEY = hashlib.sha256(b"the secret of a token").digest()
-FACTS = {
-    "offer": b'{"type":"join"}',
-    "hub_nonce": bytes(32),
-    "cluster": "production",
-    "authorities": (b"authority one", b"authority two"),
-    "server_certificate": b"certificate",
-}
 BOUND = binding(**FACTS)  # type: ignore[arg-type]  # one literal for all the keyword arguments
 
 

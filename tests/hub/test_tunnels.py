@@ -388,8 +388,11 @@ async def _in_between(hub: TunnelHub, shown: ServerTls, heard: list[bytes]) -> A
                 both.create_task(carry(victim, onward))
                 both.create_task(carry(onward, victim))
 
+        def accepted(victim: TlsLine) -> None:
+            group.create_task(serve(victim))
+
         server = await asyncio.get_running_loop().create_server(
-            lambda: TlsLine(context, inbox, accepted=lambda tls: group.create_task(serve(tls)) and None),
+            lambda: TlsLine(context, inbox, accepted=accepted),
             "127.0.0.1",
             0,
         )

@@ -1,6 +1,8 @@
-"""One of each message of the tunnel protocol."""
+"""One of each message of the tunnel protocol, and the facts that its published vectors are about."""
 
 from __future__ import annotations
+
+import hashlib
 
 from mezite.api.tunnel.messages import (
     AnyMessage,
@@ -54,3 +56,12 @@ EVERY: list[AnyMessage] = [
     Refused(code="locked", message="this node is locked; ask an administrator"),
     Bye(reason="the hub is stopping"),
 ]
+
+KEY = hashlib.sha256(b"the secret of a token").digest()
+FACTS = {
+    "offer": b'{"type":"join"}',
+    "hub_nonce": bytes(32),
+    "cluster": "production",
+    "authorities": (b"authority one", b"authority two"),
+    "server_certificate": b"certificate",
+}
