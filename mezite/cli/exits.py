@@ -6,6 +6,7 @@ A reader that went away ends a program quietly. A traceback is shown when `MEZIT
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -25,10 +26,12 @@ def run(program: click.Command, name: str) -> NoReturn:
     """Runs a whole program and ends the process."""
     for stream in (sys.stdout, sys.stderr):
         # A locale without UTF-8 must not turn a name into a traceback.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # and not closed before the program began
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _code(program, name)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Nobody reads any more; without this the interpreter complains when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from mezite.api.generated.users_pb2 import CreateUserRequest
 from mezite.client.contact import meet, parse_proxy
 from mezite.client.hub import Hub
 from mezite.client.local import admit
-from mezite.client.login import enrol
+from mezite.client.login import Password, enrol
+from mezite.client.login import log_in as login_by
 from mezite.client.methods import USERS_CREATE
+from mezite.client.profiles import Profiles
 from tests.support.hub_process import ADMIN, PASSWORD, Prompt, RunningHub, running_hub
 
 _numbers = itertools.count(1)
@@ -48,10 +52,19 @@ def log_in(hub: RunningHub, prompt: Prompt) -> Callable[[str], None]:
     return as_user
 
 
+@pytest.fixture(scope="session")
+def admin_home(hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client state of the administrator, logged in once for all tests."""
+    home = tmp_path_factory.mktemp("admin") / "mezite-home"
+    contact = meet(parse_proxy(hub.web), None, pins=(hub.ca_pin,), consent=lambda *_: False)
+    Profiles(home).save(login_by(contact, Password(ADMIN, PASSWORD), None, datetime.now(UTC)))
+    return home
+
+
 @pytest.fixture
-def admin(prompt: Prompt, log_in: Callable[[str], None]) -> Prompt:
+def admin(prompt: Prompt, admin_home: Path) -> Prompt:
     """The prompt of the administrator."""
-    log_in(ADMIN)
+    shutil.copytree(admin_home, prompt.home, symlinks=True)
     return prompt
 
 

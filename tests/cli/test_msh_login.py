@@ -113,8 +113,8 @@ def test_a_wrong_pin_is_refused_and_says_both(hub: RunningHub, prompt: Prompt, c
 
 def test_one_right_pin_of_several_is_enough(hub: RunningHub, prompt: Prompt, casey: str) -> None:
     outcome = prompt.msh(
-        "login", f"--proxy={hub.web}", f"--user={casey}", "--ca-pin=sha256:" + "0" * 64, f"--ca-pin={hub.ca_pin}",
-        "--password-stdin", stdin=PASSWORD,
+        "login", f"--proxy={hub.web}", f"--user={casey}", "--ca-pin=sha256:" + "0" * 64,
+        f"--ca-pin={hub.ca_pin}", "--password-stdin", stdin=PASSWORD,
     )  # fmt: skip
     assert outcome.code == 0
 

@@ -116,6 +116,11 @@ class Prompt:
         return Outcome(end.value.code, captured.out, captured.err)
 
 
+def program(name: str) -> list[str]:
+    """The start of a command line that runs `msh` or `mezctl` in a process of its own."""
+    return [sys.executable, "-c", f"from mezite.cli.{name}.main import main; main()"]
+
+
 def environment(home: Path) -> dict[str, str]:
     """For programs that are started for real."""
     return {**os.environ, "MEZITE_HOME": str(home)}

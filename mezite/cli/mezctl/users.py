@@ -47,7 +47,13 @@ def users() -> None:
 @click.option("--roles", type=NAMES, default=(), help="Roles the user holds.")
 @click.option("--logins", type=NAMES, default=(), help="OS logins, for roles that say {{user.logins}}.")
 @click.option("--trait", "traits", type=PAIR, multiple=True, help="A trait; may be given several times.")
-@click.option("--kind", type=click.Choice(["human", "machine"]), default="human", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["human", "machine"]),
+    default="human",
+    show_default=True,
+    help="A person, or a machine that somebody owns.",
+)
 @click.option("--owner", metavar="USER", default="", help="Who answers for a machine.")
 @click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 @formatted
