@@ -20,6 +20,8 @@ PATTERN_CHARACTERS: Final = 256
 VALUE_CHARACTERS: Final = 4096
 _PROGRAM_BYTES: Final = 1 << 20
 """What one compiled expression may take; `(x{100}){10}` and its like are refused, not built."""
+_ANSWERS_KEPT: Final = 256
+"""Per set of patterns. When it is full, further values are judged each time; none is forgotten."""
 
 
 class Pattern(Protocol):
@@ -91,22 +93,36 @@ def compile_pattern(text: str) -> Pattern:
 
 
 class PatternSet:
-    """Several patterns, any of which will do. Plain ones cost one look-up, however many they are."""
+    """Several patterns, any of which will do. Plain ones cost one look-up, however many they are.
 
-    __slots__ = ("_patterns", "_plain")
+    Of other patterns the last answers are kept: a thousand nodes have few different values of a label.
+    """
+
+    __slots__ = ("_answers", "_patterns", "_plain", "texts")
 
     def __init__(self, texts: Iterable[str]) -> None:
-        texts = tuple(texts)
-        self._plain = frozenset(text for text in texts if is_plain(text))
-        self._patterns = tuple(compile_pattern(text) for text in texts if not is_plain(text))
+        self.texts = tuple(texts)
+        self._plain = frozenset(text for text in self.texts if is_plain(text))
+        self._patterns = tuple(compile_pattern(text) for text in self.texts if not is_plain(text))
+        self._answers: dict[str, bool | None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._plain or self._patterns)
+        return bool(self.texts)
 
     def matches(self, value: str) -> bool | None:
         """Yes if any matches, None if none does but some could not be judged, else no."""
         if value in self._plain:
             return True
+        if not self._patterns:
+            return False
+        if value in self._answers:
+            return self._answers[value]
+        answer = self._judge(value)
+        if len(self._answers) < _ANSWERS_KEPT and len(value) <= PATTERN_CHARACTERS:
+            self._answers[value] = answer
+        return answer
+
+    def _judge(self, value: str) -> bool | None:
         answers = [pattern.matches(value) for pattern in self._patterns]
         if True in answers:
             return True

@@ -142,17 +142,17 @@ def _ssh_clauses(one: HeldRole, labels: Mapping[str, str], login: str) -> Iterat
     if one.deny_labels:
         bites = one.deny_labels.matches(labels) is not False
         yield _clause(
-            name, "deny.node_labels", Stand.DENY if bites else None, node_reason(deny.node_labels, labels)
+            name, "deny.node_labels", Stand.DENY if bites else None, node_reason(one.deny_labels, labels)
         )
     if deny.logins:
         bites = one.deny_logins.matches(login) is not False
         yield _clause(
-            name, "deny.logins", Stand.DENY if bites else None, login_reason(deny.logins, one.subject, login)
+            name, "deny.logins", Stand.DENY if bites else None, login_reason(one.deny_entries, login)
         )
     if one.allow_labels:
         holds = one.allow_labels.matches(labels) is True
         yield _clause(
-            name, "allow.node_labels", Stand.ALLOW if holds else None, node_reason(allow.node_labels, labels)
+            name, "allow.node_labels", Stand.ALLOW if holds else None, node_reason(one.allow_labels, labels)
         )
     if allow.logins:
         holds = login in one.allow_logins
@@ -160,7 +160,7 @@ def _ssh_clauses(one: HeldRole, labels: Mapping[str, str], login: str) -> Iterat
             name,
             "allow.logins",
             Stand.ALLOW if holds else None,
-            login_reason(allow.logins, one.subject, login),
+            login_reason(one.allow_logins, login),
         )
 
 

@@ -18,25 +18,25 @@ EVERY: Final = "*"
 class LabelMatcher:
     """One side's `node_labels`, compiled."""
 
-    __slots__ = ("_everything", "_keys")
+    __slots__ = ("everything", "keys")
 
     def __init__(self, node_labels: Mapping[str, tuple[str, ...]]) -> None:
-        self._everything = EVERY in node_labels.get(EVERY, ())
-        self._keys = tuple(
+        self.everything = EVERY in node_labels.get(EVERY, ())
+        self.keys = tuple(
             (key, PatternSet(values))
             for key, values in node_labels.items()
-            if not (self._everything and key == EVERY)
+            if not (self.everything and key == EVERY)
         )
 
     def __bool__(self) -> bool:
         """Whether anything is asked for at all."""
-        return self._everything or bool(self._keys)
+        return self.everything or bool(self.keys)
 
     def matches(self, labels: Mapping[str, str]) -> bool | None:
         answer: bool | None = bool(self)
-        for key, values in self._keys:
+        for key, values in self.keys:
             value = labels.get(key)
-            matched = False if value is None else values.matches(value)
+            matched = value is not None and values.matches(value)
             if matched is False:
                 return False
             if matched is None:

@@ -22,15 +22,15 @@ from mezite.rbac.traits import expand_login
 class HeldRole:
     """One role, compiled for one subject."""
 
-    __slots__ = ("allow_labels", "allow_logins", "deny_labels", "deny_logins", "role", "subject")
+    __slots__ = ("allow_labels", "allow_logins", "deny_entries", "deny_labels", "deny_logins", "role")
 
     def __init__(self, role: Role, subject: Subject) -> None:
         self.role = role
-        self.subject = subject
         self.allow_labels = LabelMatcher(role.allow.node_labels)
         self.deny_labels = LabelMatcher(role.deny.node_labels)
-        self.allow_logins = frozenset(_expanded(role.allow.logins, subject))
-        self.deny_logins = PatternSet(_expanded(role.deny.logins, subject))
+        self.allow_logins = _expanded(role.allow.logins, subject)
+        self.deny_entries = _expanded(role.deny.logins, subject)
+        self.deny_logins = PatternSet(self.deny_entries)
 
 
 class RoleSet:
@@ -104,5 +104,6 @@ class RoleSet:
         return tuple(sorted(filter(self.login_is_open, frozenset().union(*carrying))))
 
 
-def _expanded(entries: Iterable[str], subject: Subject) -> Iterable[str]:
-    return (login for entry in entries for login in expand_login(entry, subject))
+def _expanded(entries: Iterable[str], subject: Subject) -> dict[str, str]:
+    """What the entries come to, each with the entry it came from."""
+    return {login: entry for entry in entries for login in expand_login(entry, subject)}
