@@ -50,6 +50,9 @@ bench: environment ## the promised figures, measured, each beside its peer
 chaos: environment ## thousands of kills and long fuzzing; takes as long as it takes
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --chaos --timeout 7200 $(T)
 
+screenshots: environment ## the pictures in screenshots/, from running programs
+	@$(BIN)/python screenshots/shoot.py
+
 proto: environment ## the code generated from mezite/api/proto
 	@$(BIN)/python mezite/api/generate.py
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,13 @@ LIGHT = {
 """Module -> what importing it must not bring along; the programs' own start-up is held in tests/cli."""
 
 
-def imported_by(path: Path) -> Iterator[str]:
-    """The top-level names that a file imports, wherever in the file it does so."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """The modules that a file imports, wherever in the file it does so."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return frozenset(whole | parts)
 
 
 def declared() -> set[str]:
