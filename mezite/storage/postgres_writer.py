@@ -50,14 +50,15 @@ class Attempt:
 
     number: str
     group: Group
-    committed: bool = False
 
 
-class _InDoubt(Exception):
-    """The COMMIT was sent and its answer was lost."""
+@dataclass(slots=True)
+class Fate:
+    """What is known of a group, through all attempts at it."""
 
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
+    sent: Attempt | None = None
+    """Its COMMIT was sent, and no answer has said what became of it."""
+    kept: Group | None = None
 
 
 class PostgresWriter:
@@ -128,53 +129,58 @@ class PostgresWriter:
 
     async def _settled(self, units: Units) -> Group:
         """The group, committed once; or every unit refused, because that cannot be had."""
-        doubt: Attempt | None = None
-        refusal: MeziteError = Unavailable(f"{self._place}: it cannot be reached; check that it runs")
+        fate = Fate()
+        refusal: MeziteError = self._unknown()
         for pause_s in PAUSES_S:
             await asyncio.sleep(pause_s)
+            again = False
             try:
-                return await self._attempt(units, doubt)
-            except _InDoubt as lost_answer:
-                doubt = lost_answer.attempt
+                await self._attempt(units, fate)
             except Lost as lost:
-                refusal = lost.error
-                if not lost.retry:
-                    break
+                refusal, again = lost.error, lost.retry
             except MeziteError as error:
                 refusal = error
+            if fate.kept is not None:
+                return fate.kept
+            if not again and fate.sent is None:
                 break
-        if doubt is not None:
+        if fate.sent is not None:
             refusal = self._unknown()
         return Group([Outcome(error=refusal)] * len(units), [], Ends())
 
-    async def _attempt(self, units: Units, doubt: Attempt | None) -> Group:
+    async def _attempt(self, units: Units, fate: Fate) -> None:
+        """What it learns goes into `fate` at once: giving the connection back may fail after all is done."""
         try:
             async with self._engine.connect() as connection:
-                attempt = await connection.run_sync(self._run, units, doubt)
-                if not attempt.committed:
+                attempt = await connection.run_sync(self._run, units, fate)
+                if attempt is not None:
                     reach("store.before-commit")
-                    await self._send_commit(connection, attempt)
-                return attempt.group
+                    await self._send_commit(connection, attempt, fate)
         except DRIVER_FAULTS as error:
             raise judge(error, self._place) from None
 
-    def _run(self, connection: Connection, units: Units, doubt: Attempt | None) -> Attempt:
+    def _run(self, connection: Connection, units: Units, fate: Fate) -> Attempt | None:
+        """The group, ready for its COMMIT; None when it turns out that an earlier one took effect."""
         executor = CoreExecutor(connection, self._judge)
         known = stored_ends(executor, lock=True)
-        if doubt is not None and _took_effect(executor, doubt):
-            return Attempt(doubt.number, doubt.group, committed=True)
+        if fate.sent is not None and _took_effect(executor, fate.sent):
+            fate.kept = fate.sent.group
+            return None
+        fate.sent = None
         group = groups.run(SqlWriting(executor, self._clock), executor, known, units)
         if group.changes:
             executor.rows(NOTIFY, {"revision": str(group.ends.feed)})
         return Attempt(executor.rows(_NUMBER, {})[0][0], group)
 
-    async def _send_commit(self, connection: AsyncConnection, attempt: Attempt) -> None:
+    async def _send_commit(self, connection: AsyncConnection, attempt: Attempt, fate: Fate) -> None:
+        fate.sent = attempt
         try:
             await connection.commit()
         except DRIVER_FAULTS as error:
             if is_undone(error):
-                raise
-            raise _InDoubt(attempt) from None
+                fate.sent = None
+            raise
+        fate.kept = attempt.group
 
     def _judge(self, error: Fault) -> Lost | Invalid:
         return judge(error, self._place)

@@ -141,9 +141,8 @@ class Writer:
 
     def _undo(self) -> None:
         self._known = None
-        with suppress(
-            sqlite3.Error
-        ):  # some failures have rolled back already, others leave nothing to talk to
+        # Some failures have rolled back already, others leave nothing to talk to.
+        with suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
 
     def _tell(self, orders: Sequence[Order], outcomes: Sequence[Outcome], changes: Sequence[Change]) -> None:
