@@ -1,4 +1,4 @@
-"""The shape of a predicate: five frozen nodes, each knowing where it stood, and how they are written back.
+"""The shape of a predicate: seven frozen nodes, each knowing where it stood, and how they are written back.
 
 Operators are calls whose name is the sign, so that the checker and the evaluator know one thing, the table
 in `functions`. Nothing here judges; `show` prints what `grammar.parse` reads back as the same tree.
