@@ -78,9 +78,10 @@ def test_the_wheel_says_it_is_typed_and_carries_its_licence(wheel: Path) -> None
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_the_wheel_carries_every_module_of_the_checkout(wheel: Path) -> None:
-    listed = subprocess.check_output(["git", "ls-files", "--", *PACKAGES], cwd=ROOT, text=True).splitlines()
-    assert {name for name in listed if (ROOT / name).exists()} <= set(names_in(wheel))
+def test_the_wheel_carries_every_file_of_the_packages(wheel: Path) -> None:
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
+    kept = {str(file.relative_to(ROOT)) for file in files if "__pycache__" not in file.parts}
+    assert kept <= set(names_in(wheel))
 
 
 def test_the_wheel_names_the_programs(wheel: Path) -> None:
