@@ -39,8 +39,8 @@ def ends(prompt: Prompt, raised: BaseException) -> Outcome:
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-    outcome = ends(prompt, SettingsError(["a: wrong", "b: wrong"]))
-    assert outcome == Outcome(2, "", "msh: a: wrong\nmsh: b: wrong\n")
+        (CallerError, 1), (Exists, 1), (Gone, 1), (Damaged, 1), (MeziteError, 1), (Invalid, 2),
+        (NotLoggedIn, 3),
         (Denied, 4), (NotFound, 5), (Unavailable, 6), (Throttled, 6),
     ],
 )  # fmt: skip
