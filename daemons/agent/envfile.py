@@ -6,6 +6,7 @@ Comments, blank lines, and one pair of quotes around a value. Nothing is expande
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,13 @@ def read(path: Path) -> dict[str, str]:
     if len(text) > MAX_CHARS:
         raise SettingsError([f"{path}: larger than {MAX_CHARS} characters; this is no settings file"])
     return parse(text, str(path))
+
+
+def warnings(path: Path, said: Mapping[str, str]) -> tuple[str, ...]:
+    """That a token lies open, if one does: whoever reads it first can be this node."""
+    if said.get("MEZITE_JOIN_TOKEN") and path.stat().st_mode & 0o077:
+        return (f"{path} holds a join token and can be read by others; chmod 600 {path}",)
+    return ()
 
 
 def parse(text: str, place: str) -> dict[str, str]:

@@ -40,7 +40,8 @@ def start(config: Path | None) -> None:
     said = envfile.read(config) if config is not None else {}
     loaded = load_agent({**said, **os.environ})
     logs.set_up(LogLevel.INFO, LogFormat.TEXT)
-    for warning in loaded.warnings:
+    exposed = envfile.warnings(config, said) if config is not None else ()
+    for warning in (*exposed, *loaded.warnings):
         click.echo(f"mezd: {warning}", err=True)
     sys.exit(lifecycle.run(lambda: agent(loaded.settings)))
 

@@ -275,6 +275,7 @@ def explained(
     again = "make a token with `mezctl tokens create --roles=node`, set MEZITE_JOIN_TOKEN and restart mezd"
     if now >= membership.expires_at:
         return f"this node's certificate ran out at {rfc3339(membership.expires_at)}; to join again, {again}"
+    what = error.message.partition(";")[0]
     if token is not None and token.id == membership.token_id:
-        return f"{error.message}; the token this node joined with is not used again; {again}"
-    return f"{error.message}; {again}"
+        return f"{what}, and the token it joined with is not used again; {again}"
+    return f"{what}; {again}"

@@ -55,6 +55,18 @@ def test_what_is_no_such_file_is_one_line(tmp_path: Path, content: bytes | None)
     assert str(path) in str(refusal.value)
 
 
+def test_a_token_that_lies_open_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "agent.env"
+    path.write_text("MEZITE_JOIN_TOKEN=x\n")
+    path.chmod(0o644)
+    (warning,) = envfile.warnings(path, envfile.read(path))
+    assert f"chmod 600 {path}" in warning
+    path.chmod(0o600)
+    assert envfile.warnings(path, envfile.read(path)) == ()
+    path.chmod(0o644)
+    assert envfile.warnings(path, {"MEZITE_NODE_NAME": "web-1"}) == ()
+
+
 def test_the_example_in_the_documentation_is_a_set_of_settings() -> None:
     said = envfile.read(Path(__file__).parents[2] / "docs/agent.env.example")
     loaded = load_agent(said)

@@ -17,21 +17,21 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from daemons.agent import dialling, joining
-from daemons.agent.identity import Membership, NodeKeys, decode, encode
+from daemons.agent.identity import Membership, NodeKeys
 from daemons.agent.joining import Wish
 from daemons.hub.proxy.tunnels import Limits
+from daemons.hub.server_tls import ServerTls
 from mezite.api.tunnel.messages import Hello, Ping, Pong
 from mezite.api.tunnel.proof import parse_token
+from mezite.clock import SystemClock
 from mezite.config import Address
-from tests.support.nodes import tunnel_hub
+from tests.support.nodes import open_desk, tunnel_hub
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 500
 KEEPALIVE_S = 2.0
@@ -124,10 +124,6 @@ async def ours() -> None:
 
 
 async def asyncio_tls() -> None:
-    from mezite.clock import SystemClock
-    from tests.support.nodes import open_desk
-    from daemons.hub.server_tls import ServerTls
-
     held: list[asyncio.StreamWriter] = []
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

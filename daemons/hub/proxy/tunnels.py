@@ -89,6 +89,7 @@ async def serving(
             yield tunnels
         finally:
             server.close()
+            tunnels.is_stopping = True
             for line in tunnels.lines:
                 line.leave("the hub is stopping")
             with suppress(MeziteError):
@@ -115,6 +116,7 @@ class Tunnels:
         self._half_open = HalfOpen(overall=limits.half_open, per_address=limits.half_open_per_address)
         self._context = narrow(server_tls.context(client_certificates=ssl.CERT_OPTIONAL))
         self._inbox = new_inbox()
+        self.is_stopping = False
 
     @property
     def half_open(self) -> int:
@@ -126,6 +128,9 @@ class Tunnels:
         return TlsLine(self._context, self._inbox, accepted=lambda tls: self._accepted(tls, shown))
 
     def _accepted(self, tls: TlsLine, shown: bytes) -> None:
+        if self.is_stopping:
+            tls.abort()
+            return
         self._half_open.enter(tls, tls.peer_host)
         self._start(self._serve(tls, tls.peer_host, shown), name=f"tunnel {tls.peer_host}")
 
