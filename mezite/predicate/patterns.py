@@ -18,8 +18,9 @@ from mezite.quoting import quoted
 
 PATTERN_CHARACTERS: Final = 256
 VALUE_CHARACTERS: Final = 4096
-_PROGRAM_BYTES: Final = 1 << 20
+_PROGRAM_BYTES: Final = 1 << 18
 """What one compiled expression may take; `(x{100}){10}` and its like are refused, not built."""
+_PATTERNS_KEPT: Final = 1024
 _ANSWERS_KEPT: Final = 256
 """Per set of patterns. When it is full, further values are judged each time; none is forgotten."""
 
@@ -72,7 +73,7 @@ def is_plain(text: str) -> bool:
     return not text.startswith("^") and "*" not in text and "?" not in text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_PATTERNS_KEPT)
 def compile_pattern(text: str) -> Pattern:
     """The pattern that `text` writes; `Invalid` when it is too long or no pattern."""
     if len(text) > PATTERN_CHARACTERS:
@@ -92,8 +93,23 @@ def compile_pattern(text: str) -> Pattern:
         ) from None
 
 
+class _Unjudgeable:
+    __slots__ = ()
+
+    def matches(self, value: str) -> bool | None:
+        return None
+
+
+def stored_pattern(text: str) -> Pattern:
+    """A pattern that was saved. Should it no longer compile, nothing can be judged by it."""
+    try:
+        return compile_pattern(text)
+    except Invalid:
+        return _Unjudgeable()
+
+
 class PatternSet:
-    """Several patterns, any of which will do. Plain ones cost one look-up, however many they are.
+    """Several saved patterns, any of which will do. Plain ones cost one look-up, however many they are.
 
     Of other patterns the last answers are kept: a thousand nodes have few different values of a label.
     """
@@ -103,7 +119,7 @@ class PatternSet:
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
         self._plain = frozenset(text for text in self.texts if is_plain(text))
-        self._patterns = tuple(compile_pattern(text) for text in self.texts if not is_plain(text))
+        self._patterns = tuple(stored_pattern(text) for text in self.texts if not is_plain(text))
         self._answers: dict[str, bool | None] = {}
 
     def __bool__(self) -> bool:

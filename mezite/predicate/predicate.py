@@ -63,7 +63,7 @@ class Predicate:
             return Verdict(None, f"cannot be judged ({type(crash).__name__})")
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def compile_predicate(source: str, vocabulary: Vocabulary) -> Predicate:
     """The predicate that `source` writes in this vocabulary; `Invalid`, with its column, if it is none."""
     if not source.strip():

@@ -150,16 +150,16 @@ def _ssh_clauses(one: HeldRole, labels: Mapping[str, str], login: str) -> Iterat
             name, "deny.logins", Stand.DENY if bites else None, login_reason(one.deny_entries, login)
         )
     if one.allow_labels:
-        holds = one.allow_labels.matches(labels) is True
+        opens = one.allow_labels.matches(labels) is True
         yield _clause(
-            name, "allow.node_labels", Stand.ALLOW if holds else None, node_reason(one.allow_labels, labels)
+            name, "allow.node_labels", Stand.ALLOW if opens else None, node_reason(one.allow_labels, labels)
         )
     if allow.logins:
-        holds = login in one.allow_logins
+        opens = login in one.allow_logins
         yield _clause(
             name,
             "allow.logins",
-            Stand.ALLOW if holds else None,
+            Stand.ALLOW if opens else None,
             login_reason(one.allow_logins, login),
         )
 

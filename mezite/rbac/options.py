@@ -109,5 +109,5 @@ def _on_grant_end(said: Iterable[OnGrantEnd | None]) -> OnGrantEnd:
 
 
 def _demands(letting_in: Sequence[Role]) -> tuple[JoinDemand, ...]:
-    demands = {role.name: role.options.require_session_join for role in letting_in}
-    return tuple(JoinDemand(name, any_of) for name, any_of in sorted(demands.items()) if any_of)
+    demands = {JoinDemand(role.name, role.options.require_session_join) for role in letting_in}
+    return tuple(sorted((demand for demand in demands if demand.any_of), key=lambda demand: demand.role))

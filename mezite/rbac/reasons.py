@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mezite.predicate.patterns import compile_pattern
+from mezite.predicate.patterns import stored_pattern
 from mezite.quoting import quoted
 from mezite.rbac.labels import LabelMatcher
 
@@ -39,7 +39,7 @@ def login_reason(entries: Mapping[str, str], login: str) -> str:
     if login in entries:
         return f"{_short(login)} is {'listed' if entries[login] == login else entries[login]}"
     for pattern in entries:
-        if compile_pattern(pattern).matches(login) is not False:
+        if stored_pattern(pattern).matches(login) is not False:
             return f"{_short(login)} matches {_short(pattern)}"
     return f"{_short(login)} is not {_any_of(tuple(entries))}"
 

@@ -40,8 +40,9 @@ class RoleSet:
 
     def __init__(self, subject: Subject, roles: Iterable[Role]) -> None:
         self.subject = subject
-        by_name = {role.name: role for role in roles}
-        self.roles = tuple(by_name[name] for name in sorted(by_name))
+        ordered = sorted(roles, key=lambda role: role.name)
+        # Held twice is held once; but two that differ both count, or a denial could hide behind a name.
+        self.roles = tuple(role for index, role in enumerate(ordered) if role not in ordered[:index])
         self.held = tuple(HeldRole(role, subject) for role in self.roles)
         self._deny_labels = tuple(one.deny_labels for one in self.held if one.deny_labels)
         self._openings = tuple(
@@ -68,9 +69,8 @@ class RoleSet:
 
     def sees(self, labels: Mapping[str, str]) -> bool:
         """Whether the node exists for this subject: some login of some role would get in."""
-        return any(one.allow_labels.matches(labels) for one, _ in self._openings) and self.node_is_open(
-            labels
-        )
+        opened = any(one.allow_labels.matches(labels) for one, _ in self._openings)
+        return opened and self.node_is_open(labels)
 
     def letting_in(self, labels: Mapping[str, str], login: str) -> tuple[Role, ...]:
         """The roles that let this session in, in the order of their names; none if it is denied."""

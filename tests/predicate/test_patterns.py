@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezite.errors import Invalid
-from mezite.predicate.patterns import VALUE_CHARACTERS, PatternSet, compile_pattern
+from mezite.predicate.patterns import VALUE_CHARACTERS, PatternSet, compile_pattern, stored_pattern
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,17 @@ def test_any_text_is_a_pattern_or_a_typed_refusal(text: str) -> None:
     except Invalid:
         return
     assert pattern.matches("web-1") in (True, False)
+
+
+def test_a_stored_pattern_never_raises() -> None:
+    assert stored_pattern("^($").matches("x") is None
+    assert PatternSet(["^($", "x"]).matches("x") is True
+    assert PatternSet(["^($", "x"]).matches("y") is None
+
+
+def test_answers_are_the_same_when_asked_again_and_when_too_many_to_keep() -> None:
+    patterns = PatternSet(["a*", "^b[0-9]+$"])
+    values = [f"{letter}{n}" for letter in "abc" for n in range(300)]
+    expected = [not value.startswith("c") for value in values]
+    assert [patterns.matches(value) for value in values] == expected
+    assert [patterns.matches(value) for value in values] == expected

@@ -100,6 +100,19 @@ def test_labels_that_cannot_be_judged_are_denied_by_who_denies_and_opened_by_nob
     assert not ssh(role_set(ssh_role("yes", labels={"env": ["p*"]}, logins=["root"])), odd, "root")
 
 
+def test_a_stored_pattern_that_no_longer_compiles_opens_nothing_and_denies() -> None:
+    everywhere = ssh_role("yes", labels=EVERY, logins=["root"])
+    assert not ssh(role_set(ssh_role("yes", labels={"env": ["^($"]}, logins=["root"])), PROD, "root")
+    assert not ssh(role_set(everywhere, ssh_role("no", deny_labels={"env": ["^($"]})), PROD, "root")
+    assert not ssh(role_set(everywhere, ssh_role("no", deny_logins=["^($"])), PROD, "root")
+
+
+def test_a_denial_does_not_hide_behind_a_role_of_the_same_name() -> None:
+    twins = [ssh_role("twin", labels=EVERY, logins=["root"]), ssh_role("twin", deny_logins=["root"])]
+    assert not ssh(role_set(*twins), PROD, "root")
+    assert not ssh(role_set(*reversed(twins)), PROD, "root")
+
+
 def test_no_roles_and_empty_roles_open_nothing() -> None:
     assert ssh(role_set(), PROD, "alice").summary == "denied: no roles are held"
     assert not ssh(role_set(Role("empty")), PROD, "alice")
