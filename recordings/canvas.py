@@ -30,7 +30,7 @@ class Canvas:
     def _reset(self) -> None:
         self._lines = self._blank_lines()
         self._main: list[Line] | None = None
-        self._saved = self._saved_main = SavedCursor()
+        self._saved_main: SavedCursor | None = None
         self._x = self._y = 0
         self._reversed = False
         self._tabs = set(range(8, self.columns, 8))
@@ -75,10 +75,12 @@ class Canvas:
 
     def _up(self, count: int) -> None:
         limit = self._top if self._y >= self._top else 0
+        self._x = min(self._x, self.columns - 1)
         self._y = max(self._y - count, limit)
 
     def _down(self, count: int) -> None:
         limit = self._bottom if self._y <= self._bottom else self.rows - 1
+        self._x = min(self._x, self.columns - 1)
         self._y = min(self._y + count, limit)
 
     def _left(self, count: int) -> None:
@@ -193,11 +195,11 @@ class Canvas:
         self._touch(first, last)
 
     def _insert_characters(self, count: int) -> None:
-        self._lines[self._y].insert(min(self._x, self.columns - 1), count, self._pen.blank)
+        self._lines[self._y].insert(self._x, count, self._pen.blank)
         self._dirty.add(self._y)
 
     def _delete_characters(self, count: int) -> None:
-        self._lines[self._y].delete(min(self._x, self.columns - 1), count, self._pen.blank)
+        self._lines[self._y].delete(self._x, count, self._pen.blank)
         self._dirty.add(self._y)
 
     def _align(self) -> None:
@@ -241,8 +243,9 @@ class Canvas:
         if self._main is not None:
             self._lines, self._main = self._main, None
             self._touch(0, self.rows)
-        if restoring:
-            self._restore_to(self._saved_main)
+        if restoring and self._saved_main is not None:
+            self._x, self._y = self._saved_main.x, min(self._saved_main.y, self.rows - 1)
+            self._pen = self._rack.pen(self._saved_main.style)
         self._x = min(self._x, self.columns - 1)
 
     # --- size ---
@@ -256,7 +259,7 @@ class Canvas:
             self._tabs.update(range((self.columns + 7) // 8 * 8, columns, 8))
         gone = _fit(self._lines, columns, rows, self._y)
         if self._main is not None:
-            _fit(self._main, columns, rows, self._saved_main.y)
+            _fit(self._main, columns, rows, self._saved_main.y if self._saved_main else 0)
         self.columns, self.rows = columns, rows
         self._x = min(self._x, columns - 1)
         self._y = min(max(self._y - gone, 0), rows - 1)

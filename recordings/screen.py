@@ -37,7 +37,7 @@ _MAX_REMEMBERED: Final = 4096
 NARROW: Final = (
     " -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0377\u0391-\u03a1\u03a3-\u0482\u048a-\u052f\u1e00-\u1eff"
     "\u2010-\u2027\u2030-\u205e\u2070\u2071\u2074-\u208e\u20a0-\u20bf\u2190-\u2319\u2320-\u2328\u232b-\u23e8"
-    "\u2500-\u25fc\u25ff-\u2613\u2616-\u2647\u2654-\u267e\u2701-\u2704\u2706-\u2709\u270c-\u2727\u2729-\u274b"
+    "\u2500-\u25fc\u25ff-\u2613\u2616-\u262f\u2638-\u2647\u2654-\u267e\u2701-\u2704\u2706-\u2709\u270c-\u2727\u2729-\u274b"
 )
 _PIECES = re.compile(
     f"[{NARROW}]+"
@@ -144,13 +144,16 @@ class Screen(Canvas):
                 else:
                     machine.begin(piece)
             elif piece == "\r\n":
+                self._last = ""
                 self._x = 0
                 self._index()
             elif first != "\x1b":
                 self.execute(piece)
             elif (pen := self._pen.learned.get(piece)) is not None:
+                self._last = ""
                 self._pen = pen
             elif (act := acts.get(piece)) is not None:
+                self._last = ""
                 act()
             elif len(piece) == 1:
                 machine.begin(piece)
@@ -238,7 +241,8 @@ class Screen(Canvas):
         self._dirty.add(self._y)
 
     def _repeat(self, count: int) -> None:
-        # to the end of the line at most, as tmux has it: seven bytes must not draw ten thousand cells
+        # Only what is right before it, and to the end of the line at most, as tmux has it: seven bytes must
+        # not draw ten thousand cells.
         room = self.columns - self._x
         if self._last and room > 0:
             self._draw_any(self._last * min(count, room))
@@ -247,6 +251,7 @@ class Screen(Canvas):
 
     def execute(self, control: str) -> None:
         """A C0 or C1 control character."""
+        self._last = ""
         if control in "\n\v\f\x84\x85":
             if control == "\x85" or self._line_mode:
                 self._x = 0
@@ -267,6 +272,7 @@ class Screen(Canvas):
 
     def escape(self, sequence: str) -> None:
         """What follows an ESC that is not a CSI or a string."""
+        self._last = ""
         match sequence:
             case "7":
                 self._save()
@@ -287,6 +293,12 @@ class Screen(Canvas):
 
     def csi(self, sequence: str) -> None:
         """A whole control sequence."""
+        if sequence[-1] == "b":
+            # REP stays out of what is remembered: it alone needs what stood before
+            self._bind(sequence)()
+            self._last = ""
+            return
+        self._last = ""
         if sequence[-1] == "m":
             if sequence[2] not in "<=>?":
                 self._pen = self._rack.after(self._pen, sequence)

@@ -57,7 +57,7 @@ class ScreenState:
     bottom: int = 0
     flags: tuple[bool, ...] = ()
     saved: SavedCursor = field(default_factory=SavedCursor)
-    saved_main: SavedCursor = field(default_factory=SavedCursor)
+    saved_main: SavedCursor | None = None
     tabs: frozenset[int] = frozenset()
     last: str = ""
     machine_state: int = 0
@@ -106,9 +106,10 @@ class _Writer:
     def line(self, line: Line) -> None:
         chars = line.chars
         # wide or combined: cells must be told apart; else the text itself is the cells
-        plain = not line.wide and max(map(len, chars)) == 1
+        text = "".join(chars)
+        plain = len(text) == len(chars) and not (line.wide and "" in chars)
         self.number(plain)
-        self.text("".join(chars).rstrip(" ") if plain else _CELL_END.join(chars))
+        self.text(text.rstrip(" ") if plain else _CELL_END.join(chars))
         start, current = 0, line.styles[0]
         for x, style in enumerate(line.styles):
             if style is not current and style != current:
@@ -140,7 +141,9 @@ def freeze(state: ScreenState) -> bytes:
     write.flags(state.flags)
     write.style(state.style)
     write.saved(state.saved)
-    write.saved(state.saved_main)
+    write.number(state.saved_main is not None)
+    if state.saved_main is not None:
+        write.saved(state.saved_main)
     write.number(len(state.tabs))
     for tab in sorted(state.tabs):
         write.number(tab)
@@ -248,7 +251,8 @@ def thaw(raw: bytes) -> ScreenState:
     state.machine_state = read.number(5)
     state.flags = tuple(read.flags(FLAGS))
     state.style = read.style()
-    state.saved, state.saved_main = read.saved(), read.saved()
+    state.saved = read.saved()
+    state.saved_main = read.saved() if read.number(1) else None
     state.tabs = frozenset(read.number(MAX_SIDE) for _ in range(read.number(MAX_SIDE)))
     state.last, state.machine_held = read.text(4 * MAX_CELL), read.text(1024)
     state.undecoded = read.raw(4)

@@ -104,7 +104,7 @@ def _extended(words: Iterator[str]) -> str | None:
     """The colour after 38 or 48 in semicolon form. Takes its words whether they make a colour or not."""
     kind = next(words, "")
     if kind == "5":
-        return _indexed(next(words, ""))
+        return _indexed(next(words, "x"))
     if kind == "2":
         return _rgb(next(words, "x"), next(words, "x"), next(words, "x"))
     return None

@@ -44,7 +44,7 @@ class Terminal(Protocol):
     def execute(self, control: str) -> None: ...
 
     def escape(self, sequence: str) -> None:
-        """`sequence` is what follows ESC: intermediates and the final character."""
+        """`sequence` is what follows ESC: intermediates and the final character, or a string's introducer."""
         ...
 
     def csi(self, sequence: str) -> None:
@@ -83,9 +83,13 @@ class Machine:
         elif control == "\x9b":
             self._go(State.CSI, "\x1b[")
         elif control in _C1_STRINGS:
-            self._go(State.STRING, _C1_STRINGS[control])
+            self._begin_string(_C1_STRINGS[control])
         else:
             self.terminal.execute(control)
+
+    def _begin_string(self, introducer: str) -> None:
+        self._go(State.STRING, introducer)
+        self.terminal.escape(introducer)
 
     def _go(self, state: State, held: str = "") -> None:
         self.state = state
@@ -149,7 +153,7 @@ class Machine:
         elif self.state is State.ESCAPE and character == "[":
             self._go(State.CSI, "\x1b[")
         elif self.state is State.ESCAPE and character in _STRINGS:
-            self._go(State.STRING, character)
+            self._begin_string(character)
         else:
             sequence = self.held + character
             self._go(State.GROUND)
