@@ -102,9 +102,9 @@ async def hub(
         ports = {key: port_of(listener) for key, listener in listeners.items()}
         where = _Where(settings, ports)
         throttle = Throttle()
-        logins = Logins(desk, passwords, throttle)
+        logins = Logins(desk, passwords, throttle, metrics.login)
         if settings.auth.enabled:
-            door = Door(desk)
+            door = Door(desk, metrics)
             services = rpc.Services(
                 identity=Identity(door, SecondFactor(desk, passwords, throttle), where.public_web),
                 users=Users(door, passwords),

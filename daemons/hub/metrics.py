@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mezite import __version__
+from mezite.errors import MeziteError
 
 
 class Metrics:
@@ -31,6 +34,24 @@ class Metrics:
             "mezite_nodes_online", "Nodes with a live control line", registry=self.registry
         )
         self.audit_events = Gauge("mezite_audit_events", "Length of the audit chain", registry=self.registry)
+
+    @contextmanager
+    def timing(self, door: str) -> Iterator[None]:
+        """Times one call; its outcome is `ok`, or the status that the error leaves as."""
+        started, outcome = time.monotonic(), "ok"
+        try:
+            yield
+        except MeziteError as error:
+            outcome = error.wire.grpc.lower()
+            raise
+        except Exception:
+            outcome = "internal"
+            raise
+        finally:
+            self.calls.labels(door, outcome).observe(time.monotonic() - started)
+
+    def login(self, outcome: str) -> None:
+        self.logins.labels(outcome).inc()
 
     def gauge(self, name: str, what: str, read: Callable[[], float]) -> None:
         """A number that is read when somebody asks for it."""

@@ -32,7 +32,8 @@ async def create(desk: Desk, caller: Caller, ttl: timedelta | None, note: str) -
     secret = secrets.token_urlsafe(32)
 
     def unit(tx: Writing, who: Standing) -> tuple[AccessToken, str]:
-        if len(_living(tx, who.person.id, who.now)) >= MOST_PER_USER:
+        kept = _living(tx, who.person.id, who.now)
+        if sum(token.kind is AccessTokenKind.CTL for token in kept) >= MOST_PER_USER:
             raise Conflict(f"you have {MOST_PER_USER} tokens; revoke one first")
         token = tx.access_tokens.insert(
             AccessToken(

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -23,12 +22,13 @@ from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.second_factor import check_otp
 from daemons.hub.desk.users import end_logins, token_hash
 from daemons.hub.desk.who import check_current
+from daemons.hub.proof import totp
 from daemons.hub.proof.passwords import Passwords
 from daemons.hub.proof.throttle import Throttle
 from mezite import ids
 from mezite.audit.events import Detail, Event, Kind
 from mezite.client.access_token import AccessToken as ShownToken
-from mezite.errors import Invalid, MeziteError, NotLoggedIn, OtpRequired
+from mezite.errors import Invalid, MeziteError, NotLoggedIn, OtpRequired, Throttled
 from mezite.model.identity import Identity, IdentityKind
 from mezite.model.user import AccessToken, AccessTokenKind, Credential, EnrolmentPurpose, User, UserKind
 from mezite.storage.ports import Reading, Writing
@@ -37,7 +37,9 @@ R = TypeVar("R")
 
 WRONG: Final = "wrong user name or password"
 WEB_TTL: Final = timedelta(hours=12)
-LONGEST_OTP: Final = 64
+WEB_LOGINS: Final = 50
+"""Of one user at a time; one more ends the oldest."""
+ENDED: Final = "this token is not known or has ended; log in again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Proof:
     client_ip: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.name) > 256 or len(self.password) > 1024 or len(self.otp) > LONGEST_OTP:
+        if len(self.name) > 256 or len(self.password) > 1024 or len(self.otp) > totp.LONGEST:
             raise Invalid("a user name, password or code is too long")
 
 
@@ -59,6 +61,8 @@ class Logins:
     desk: Desk
     passwords: Passwords
     throttle: Throttle = field(default_factory=Throttle)
+    count: Callable[[str], None] = lambda _outcome: None
+    """Hears what came of each attempt: `ok`, `refused`, `otp_required` or `throttled`."""
 
     async def certificates(self, proof: Proof, keys: PublicKeys, ttl: timedelta | None) -> Issued:
         """What `msh login` gets."""
@@ -79,6 +83,7 @@ class Logins:
 
         def grant(tx: Writing, user: User, mfa: bool) -> AccessToken:
             now = self.desk.clock.now()
+            _make_room(tx, user)
             return tx.access_tokens.insert(
                 AccessToken(
                     id=ids.mint("tok"),
@@ -95,8 +100,28 @@ class Logins:
         return secret, await self._prove(proof, grant, "web")
 
     async def _prove(self, proof: Proof, grant: Callable[[Writing, User, bool], R], way: str) -> R:
-        monotonic = self.desk.clock.monotonic
-        self.throttle.check(proof.name, proof.client_ip, monotonic())
+        try:
+            granted = await self._guessed(proof, grant, way)
+        except (NotLoggedIn, Throttled) as refusal:
+            self.count("refused" if type(refusal) is NotLoggedIn else refusal.code)
+            raise
+        self.count("ok")
+        return granted
+
+    async def _guessed(self, proof: Proof, grant: Callable[[Writing, User, bool], R], way: str) -> R:
+        with self.throttle.guess(proof.name, proof.client_ip, self.desk.clock.monotonic()) as guess:
+            try:
+                granted = await self._granted(proof, grant, way)
+            except OtpRequired:
+                raise
+            except NotLoggedIn as refusal:
+                guess.wrong()
+                await self._note_failure(proof, refusal)
+                raise NotLoggedIn(WRONG) from None
+            guess.right()
+            return granted
+
+    async def _granted(self, proof: Proof, grant: Callable[[Writing, User, bool], R], way: str) -> R:
         seen = await self.desk.store.read(lambda tx: _credential_of(tx, proof.name))
         stored = seen.password_hash if seen else None
         right = await self.passwords.verify(stored, proof.password)
@@ -108,16 +133,7 @@ class Logins:
             tx.record(self._event(Kind.USER_LOGIN, user.name, proof, user_id=user.id, way=way, mfa=mfa))
             return granted
 
-        try:
-            granted = await self.desk.store.write(unit)
-        except OtpRequired:
-            raise
-        except NotLoggedIn as refusal:
-            self.throttle.failed(proof.name, proof.client_ip, monotonic())
-            await self._note_failure(proof, refusal)
-            raise NotLoggedIn(WRONG) from None
-        self.throttle.succeeded(proof.name, proof.client_ip)
-        return granted
+        return await self.desk.store.write(unit)
 
     def _proven_user(self, tx: Reading, name: str, proven_hash: str | None) -> tuple[User, Credential]:
         user = tx.users.one(name=name)
@@ -166,55 +182,48 @@ class Logins:
 
     async def enrol(self, token: str, password: str, client_ip: str) -> User:
         """Sets the password of whoever the one-time token was made for; the token is spent."""
-        source = f"enrol {hashlib.sha256(token.encode()).hexdigest()[:16]}"
-        self.throttle.check(source, client_ip, self.desk.clock.monotonic())
-        hashed = await self.passwords.hash(password)
-
-        def unit(tx: Writing) -> User:
-            now = self.desk.clock.now()
-            enrolment = tx.enrolments.get(token_hash(token))
-            user = tx.users.get(enrolment.user_id) if enrolment else None
-            if enrolment is None or user is None or enrolment.expires_at <= now:
-                raise NotLoggedIn(
-                    "this enrolment is used, expired or unknown; ask for a new one", code="bad_enrolment"
-                )
-            credential = tx.credentials.get(user.id) or tx.credentials.insert(Credential(user.id))
-            tx.credentials.replace(replace(credential, password_hash=hashed))
-            tx.enrolments.delete(enrolment)
-            if enrolment.purpose is not EnrolmentPurpose.INVITE:
-                user = end_logins(tx, user, now)
-            event = self.desk.event(
-                Kind.USER_ENROLLED,
-                user=user.name,
-                user_id=user.id,
-                client_ip=client_ip,
-                reason=enrolment.purpose.value,
-            )
-            tx.record(event)
+        source = f"enrol {token_hash(token)[:16]}"
+        with self.throttle.guess(source, client_ip, self.desk.clock.monotonic()) as guess:
+            hashed = await self.passwords.hash(password)
+            try:
+                user = await self.desk.store.write(lambda tx: self._enrol(tx, token, hashed, client_ip))
+            except NotLoggedIn as refusal:
+                guess.wrong()
+                await self._note_unknown(Kind.USER_ENROL_FAILED, refusal, client_ip)
+                raise
+            guess.right()
             return user
 
-        try:
-            return await self.desk.store.write(unit)
-        except NotLoggedIn as refusal:
-            self.throttle.failed(source, client_ip, self.desk.clock.monotonic())
-            event = self.desk.event(
-                Kind.USER_ENROL_FAILED,
-                user="(unknown)",
-                success=False,
-                reason=refusal.message,
-                client_ip=client_ip,
+    def _enrol(self, tx: Writing, token: str, hashed: str, client_ip: str) -> User:
+        now = self.desk.clock.now()
+        enrolment = tx.enrolments.get(token_hash(token))
+        user = tx.users.get(enrolment.user_id) if enrolment else None
+        if enrolment is None or user is None or enrolment.expires_at <= now:
+            raise NotLoggedIn(
+                "this enrolment is used, expired or unknown; ask for a new one", code="bad_enrolment"
             )
-            await self.desk.store.write(lambda tx: tx.record(event))
-            raise
+        credential = tx.credentials.get(user.id) or tx.credentials.insert(Credential(user.id))
+        tx.credentials.replace(replace(credential, password_hash=hashed))
+        tx.enrolments.delete(enrolment)
+        if enrolment.purpose is not EnrolmentPurpose.INVITE:
+            user = end_logins(tx, user, now)
+        event = self.desk.event(
+            Kind.USER_ENROLLED,
+            user=user.name,
+            user_id=user.id,
+            client_ip=client_ip,
+            reason=enrolment.purpose.value,
+        )
+        tx.record(event)
+        return user
 
     async def exchange(self, shown: ShownToken, keys: PublicKeys, client_ip: str) -> Issued:
         """Certificates of a few minutes for an access token of `mezctl login`."""
-        self.throttle.check(f"token {shown.id}", client_ip, self.desk.clock.monotonic())
 
         def unit(tx: Writing) -> Issued:
             user, token = bearer(tx, shown.secret, AccessTokenKind.CTL, self.desk)
-            if not hmac.compare_digest(token.id.encode(), shown.id.encode()):
-                raise NotLoggedIn("this token is not known or has ended", evidence="token id does not match")
+            if token.id != shown.id:
+                raise NotLoggedIn(ENDED, evidence="token id does not match")
             issued, event = issue(
                 self.desk,
                 tx,
@@ -230,19 +239,21 @@ class Logins:
             tx.record(event)
             return issued
 
-        try:
-            return await self.desk.store.write(unit)
-        except NotLoggedIn as refusal:
-            self.throttle.failed(f"token {shown.id}", client_ip, self.desk.clock.monotonic())
-            event = self.desk.event(
-                Kind.CERT_REFUSED,
-                user="(unknown)",
-                success=False,
-                reason=refusal.evidence or refusal.message,
-                client_ip=client_ip,
-            )
-            await self.desk.store.write(lambda tx: tx.record(event))
-            raise
+        with self.throttle.guess(f"token {shown.id}", client_ip, self.desk.clock.monotonic()) as guess:
+            try:
+                issued = await self.desk.store.write(unit)
+            except NotLoggedIn as refusal:
+                guess.wrong()
+                await self._note_unknown(Kind.CERT_REFUSED, refusal, client_ip)
+                raise
+            guess.right()
+            return issued
+
+    async def _note_unknown(self, kind: Kind, refusal: MeziteError, client_ip: str) -> None:
+        """A failure of somebody who did not even say who they are."""
+        reason = refusal.evidence or refusal.message
+        event = self.desk.event(kind, user="(unknown)", success=False, reason=reason, client_ip=client_ip)
+        await self.desk.store.write(lambda tx: tx.record(event))
 
     async def who_bears(self, secret: str) -> Identity:
         """The identity behind a web bearer, with the roles the user has at this moment."""
@@ -274,18 +285,24 @@ class Logins:
 
 def bearer(tx: Reading, secret: str, kind: AccessTokenKind, desk: Desk) -> tuple[User, AccessToken]:
     """The user and the token behind a bearer secret, if both still hold."""
-    refusal = "this token is not known or has ended; log in again"
     now = desk.clock.now()
     token = tx.access_tokens.one(token_hash=token_hash(secret))
     if token is None or token.kind is not kind or token.expires_at <= now:
-        raise NotLoggedIn(
-            refusal, evidence="no such token" if token is None else "token ended or of another kind"
-        )
+        evidence = "no such token" if token is None else "token ended or of another kind"
+        raise NotLoggedIn(ENDED, evidence=evidence)
     user = tx.users.get(token.user_id)
     if user is None:
-        raise NotLoggedIn(refusal, evidence="its user was deleted")
+        raise NotLoggedIn(ENDED, evidence="its user was deleted")
     check_current(tx, user, token.created_at, now, roles=user.roles)
     return user, token
+
+
+def _make_room(tx: Writing, user: User) -> None:
+    """Whoever logs in again and again, as scripts do, must not fill the table."""
+    mine = [token for token in tx.access_tokens.all(user_id=user.id) if token.kind is AccessTokenKind.WEB]
+    too_many = max(0, len(mine) - WEB_LOGINS + 1)
+    for token in sorted(mine, key=lambda token: token.created_at)[:too_many]:
+        tx.access_tokens.delete(token)
 
 
 def _credential_of(tx: Reading, name: str) -> Credential | None:

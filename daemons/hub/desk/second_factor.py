@@ -33,6 +33,8 @@ def check_otp(
         return credential, False
     if not otp:
         raise OtpRequired("a one-time code is required; give the six digits your authenticator shows")
+    if len(otp) > totp.LONGEST:
+        raise NotLoggedIn(WRONG_CODE, code="wrong_otp", evidence="one-time code of a length that none has")
     now = desk.clock.now()
     step = totp.matching_step(_secret(desk, user, factor), otp, now, after=factor.last_step)
     if step is not None:
@@ -45,7 +47,7 @@ def check_otp(
         )
         tx.record(event)
         return tx.credentials.replace(replace(credential, recovery_hashes=left)), True
-    raise NotLoggedIn(WRONG_CODE, evidence="wrong or used one-time code")
+    raise NotLoggedIn(WRONG_CODE, code="wrong_otp", evidence="wrong or used one-time code")
 
 
 @dataclass(slots=True)
@@ -123,17 +125,18 @@ class SecondFactor:
 
     async def _password_holds(self, caller: Caller, password: str) -> str:
         """The stored hash that `password` matched; the unit must find the same one."""
-        source = f"own {caller.identity.id}"
-        self.throttle.check(source, caller.client_ip, self.desk.clock.monotonic())
 
         def query(tx: Reading, who: Standing) -> str | None:
             credential = tx.credentials.get(who.person.id)
             return credential.password_hash if credential else None
 
-        stored = await self.desk.look(caller, query)
-        if stored is not None and await self.passwords.verify(stored, password):
-            return stored
-        self.throttle.failed(source, caller.client_ip, self.desk.clock.monotonic())
+        now = self.desk.clock.monotonic()
+        with self.throttle.guess(f"own {caller.identity.id}", caller.client_ip, now) as guess:
+            stored = await self.desk.look(caller, query)
+            if stored is not None and await self.passwords.verify(stored, password):
+                guess.right()
+                return stored
+            guess.wrong()
         event = self.desk.event(
             Kind.PASSWORD_CHANGE_FAILED,
             user=caller.identity.name,
@@ -147,15 +150,17 @@ class SecondFactor:
 
     async def _guarded(self, caller: Caller, step: Callable[[], Awaitable[R]]) -> R:
         """A wrong code counts like a wrong password: six digits must not be tried through."""
-        source = f"otp {caller.identity.id}"
-        self.throttle.check(source, caller.client_ip, self.desk.clock.monotonic())
-        try:
-            return await step()
-        except (NotLoggedIn, Denied) as refusal:
-            if refusal.evidence.startswith("wrong") or refusal.code == "wrong_otp":
-                self.throttle.failed(source, caller.client_ip, self.desk.clock.monotonic())
+        now = self.desk.clock.monotonic()
+        with self.throttle.guess(f"otp {caller.identity.id}", caller.client_ip, now) as guess:
+            try:
+                done = await step()
+            except (NotLoggedIn, Denied) as refusal:
+                if refusal.code != "wrong_otp":
+                    raise
+                guess.wrong()
                 raise Denied(WRONG_CODE, code="wrong_otp") from None
-            raise
+            guess.right()
+            return done
 
 
 def _own(tx: Reading, who: Standing, proven_hash: str | None = None) -> tuple[User, Credential]:

@@ -8,6 +8,7 @@ come back: a flood of logins can slow logins, and nothing else.
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -19,7 +20,7 @@ from mezite.errors import Invalid, Throttled
 
 R = TypeVar("R")
 
-SHORTEST: Final = 8
+SHORTEST: Final = 12
 LONGEST: Final = 1024
 WAITING_LIMIT: Final = 64
 """Full policy: refuse. A longer line would outlast the callers' own time-outs."""
@@ -40,12 +41,12 @@ class Passwords:
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """One Argon2 run, whether or not there is a stored hash; false without one."""
-        right = await self._run(self._matches, stored or self._stand_in, password)
-        return right and stored is not None
+        right = await self._run(self._matches, stored or self._stand_in, password[:LONGEST])
+        return right and stored is not None and len(password) <= LONGEST
 
     def _matches(self, stored: str, password: str) -> bool:
         try:
-            return self._hasher.verify(stored, password[:LONGEST])
+            return self._hasher.verify(stored, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
 
@@ -63,6 +64,8 @@ def acceptable(password: str) -> str:
     """The password, if it may be set: long enough, bounded, and typeable."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise Invalid(f"a password has {SHORTEST} to {LONGEST} characters", code="invalid_password")
-    if any(ord(character) < 32 or ord(character) == 127 for character in password):
-        raise Invalid("a password has no control characters", code="invalid_password")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
+        raise Invalid(
+            "a password has no control characters and no halves of characters", code="invalid_password"
+        )
     return password

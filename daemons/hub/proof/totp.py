@@ -21,6 +21,8 @@ STEP_S: Final = 30
 DRIFT: Final = 1
 SECRET_BYTES: Final = 20
 RECOVERY_CODES: Final = 10
+LONGEST: Final = 64
+"""Of anything that is typed as a code."""
 
 
 def code_at(secret: bytes, step: int) -> str:
@@ -34,9 +36,10 @@ def code_at(secret: bytes, step: int) -> str:
 def matching_step(secret: bytes, otp: str, now: datetime, *, after: int) -> int | None:
     """The step that `otp` belongs to, if that step is near `now` and later than `after`."""
     present = to_us(now) // 1_000_000 // STEP_S
+    typed = otp.encode("utf-8", "surrogatepass")
     found = None
     for step in range(present - DRIFT, present + DRIFT + 1):
-        if hmac.compare_digest(code_at(secret, step).encode(), otp.encode()) and step > after:
+        if hmac.compare_digest(code_at(secret, step).encode(), typed) and step > after:
             found = step
     return found
 
@@ -63,4 +66,4 @@ def _grouped(text: str) -> str:
 def recovery_hash(code: str) -> bytes:
     """How a recovery code is kept. A plain hash: 80 random bits leave nothing to guess."""
     plain = "".join(character for character in code.lower() if character.isalnum())
-    return hashlib.sha256(b"mezite recovery 1\0" + plain.encode()).digest()
+    return hashlib.sha256(b"mezite recovery 1\0" + plain.encode("utf-8", "surrogatepass")).digest()

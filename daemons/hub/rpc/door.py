@@ -11,15 +11,18 @@ from __future__ import annotations
 import functools
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 from urllib.parse import unquote
 
 import grpc
 
+from daemons.hub import peers
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller
+from daemons.hub.metrics import Metrics
 from mezite.api.status import answer
 from mezite.ca import tls_certs
 from mezite.errors import MeziteError, NotLoggedIn, OurFault
@@ -38,6 +41,7 @@ CACHED: Final = 4_096
 @dataclass(slots=True)
 class Door:
     desk: Desk
+    metrics: Metrics
     _checked: OrderedDict[bytes, Identity] = field(default_factory=OrderedDict)
 
     def caller(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
@@ -75,7 +79,8 @@ def unary(
     @functools.wraps(method)
     async def guarded(self: S, request: Q, context: grpc.aio.ServicerContext[Q, A]) -> A:
         try:
-            return await method(self, self.door.caller(context), request)
+            with self.door.metrics.timing("rpc"):
+                return await method(self, self.door.caller(context), request)
         except MeziteError as error:
             await refuse(context, error)
         except Exception:  # a bug of ours: told to the log in full, to the caller not at all
@@ -87,15 +92,16 @@ def unary(
 
 
 def stream(
-    method: Callable[[S, Caller, Q], AsyncIterator[A]],
+    method: Callable[[S, Caller, Q], AsyncGenerator[A, None]],
 ) -> Callable[[S, Q, grpc.aio.ServicerContext[Q, A]], AsyncIterator[A]]:
     """The same for `method` that yields answers."""
 
     @functools.wraps(method)
     async def guarded(self: S, request: Q, context: grpc.aio.ServicerContext[Q, A]) -> AsyncIterator[A]:
         try:
-            async for answer_ in method(self, self.door.caller(context), request):
-                yield answer_
+            async with aclosing(method(self, self.door.caller(context), request)) as answers:
+                async for answer_ in answers:
+                    yield answer_
         except MeziteError as error:
             await refuse(context, error)
         except Exception:  # as above
@@ -119,4 +125,4 @@ def address_of(peer: str) -> str:
     scheme, _, rest = unquote(peer).partition(":")
     if scheme not in ("ipv4", "ipv6"):
         return ""
-    return rest.rpartition(":")[0].strip("[]")
+    return peers.plain(rest.rpartition(":")[0].strip("[]"))
