@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from mezite.model.change import Change
@@ -56,7 +58,7 @@ class Feed:
         for bell in self._bells:
             bell.set()
 
-    async def wakes(self, *, every_s: float | None = None) -> AsyncIterator[None]:
+    async def wakes(self, *, every_s: float | None = None) -> AsyncGenerator[None, None]:
         """Once at first, then after commits (several may be one wake), and after `every_s` without any."""
         bell = asyncio.Event()
         bell.set()
@@ -73,31 +75,34 @@ class Feed:
         finally:
             self._bells.discard(bell)
 
-    async def watch(self, after: int | None, *, every_s: float = 15.0) -> AsyncIterator[Line]:
+    async def watch(self, after: int | None, *, every_s: float = 15.0) -> AsyncGenerator[Line, None]:
         """Every line after `after` (None: from now on), in order, without gaps; `Here` when caught up."""
         place = await self._newest() if after is None else after
-        async for _ in self.wakes(every_s=every_s):
-            while True:
-                batch = await self._after(place)
-                if isinstance(batch, Reset):
-                    place = batch.revision
-                    yield batch
-                    continue
-                for change in batch:
-                    place = change.revision
-                    yield change
-                if len(batch) < BATCH:
-                    break
-            yield Here(place)
+        # Closed here and not by the garbage collector: a bell of nobody would ring on.
+        async with aclosing(self.wakes(every_s=every_s)) as wakes:
+            async for _ in wakes:
+                while True:
+                    batch = await self._after(place)
+                    if isinstance(batch, Reset):
+                        place = batch.revision
+                        yield batch
+                        continue
+                    for change in batch:
+                        place = change.revision
+                        yield change
+                    if len(batch) < BATCH:
+                        break
+                yield Here(place)
 
     async def _newest(self) -> int:
         return (await self._store.read(lambda tx: tx.changes.span()))[1]
 
     async def _after(self, place: int) -> list[Change] | Reset:
         ring = self._ring
-        if ring and ring[0].revision <= place + 1:
+        # Only a place inside the ring: one beyond it is of other data, or heard of at another hub first.
+        if ring and ring[0].revision - 1 <= place <= ring[-1].revision:
             offset = place + 1 - ring[0].revision
-            return [ring[index] for index in range(offset, min(len(ring), offset + BATCH))]
+            return list(islice(ring, offset, offset + BATCH))
         oldest, newest = await self._store.read(lambda tx: tx.changes.span())
         if place > newest or place + 1 < oldest:
             return Reset(newest)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,21 +26,23 @@ log = logging.getLogger(__name__)
 BATCH: Final = 1_000
 MOST_LISTED: Final = 10_000
 MOST_HEADS: Final = 1_000
+LOOK_S: Final = 0.5
+"""The feed rings for changes, and not every event is one: a tail also looks by itself."""
 
 
 async def listed(desk: Desk, caller: Caller, which: AuditFilter, *, before: int, limit: int) -> list[Record]:
-    """Newest first."""
+    """Newest first. One more than is shown may be asked for, to learn whether there are more."""
 
     def query(tx: Reading, who: Standing) -> list[Record]:
         who.require("audit", Verb.LIST)
-        return tx.audit.query(which, before=before, limit=min(limit, MOST_LISTED))
+        return tx.audit.query(which, before=before, limit=min(limit, MOST_LISTED + 1))
 
     return await desk.look(caller, query)
 
 
 async def followed(
     desk: Desk, feed: Feed, caller: Caller, which: AuditFilter, *, after: int | None
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Record, None]:
     """Every matching event after `after` (None: from this moment), oldest first, while the caller stays.
 
     The caller's rights are asked for again with every batch, so a lock ends a tail too.
@@ -55,20 +58,27 @@ async def followed(
     def batch(tx: Reading, who: Standing) -> tuple[list[Record], int]:
         who.require("audit", Verb.LIST)
         head = tx.audit.head()
-        return tx.audit.query(which, after=place, limit=BATCH), head.seq if head else 0
+        return _above(tx, which, place), head.seq if head else 0
 
-    async for _ in feed.wakes():
-        while True:
-            records, end = await desk.look(caller, batch)
-            for record in records:
-                yield record
-            if len(records) < BATCH:
-                place = max(place, end, *(record.seq for record in records[-1:]))
-                break
-            place = records[-1].seq
+    async with aclosing(feed.wakes(every_s=LOOK_S)) as wakes:
+        async for _ in wakes:
+            while True:
+                records, end = await desk.look(caller, batch)
+                for record in records:
+                    yield record
+                if len(records) < BATCH:
+                    place = max(place, end)
+                    break
+                place = records[-1].seq
 
 
-async def exported(desk: Desk, caller: Caller, *, after: int) -> AsyncIterator[Record | Head]:
+def _above(tx: Reading, which: AuditFilter, place: int) -> list[Record]:
+    """The next matches, oldest first. A query cannot start above nothing: event 1 is asked for by itself."""
+    first = tx.audit.query(which, before=2, limit=1) if place == 0 else []
+    return [*first, *tx.audit.query(which, after=max(place, 1), limit=BATCH - len(first))]
+
+
+async def exported(desk: Desk, caller: Caller, *, after: int) -> AsyncGenerator[Record | Head, None]:
     """The raw chain in order, then every signed head from there on."""
 
     def records(tx: Reading, who: Standing) -> list[Record]:
@@ -120,8 +130,15 @@ class Heads:
         head, fresh = await self.desk.store.write(unit)
         if head is not None and fresh:
             log.info("audit head %s", format_head(head))
-            await asyncio.to_thread(_append, self.path, format_head(head))
+            await self._keep_outside(format_head(head))
         return head
+
+    async def _keep_outside(self, line: str) -> None:
+        """A full disk must not end the hub: the head is in the database and the log, and the next one follows."""
+        try:
+            await asyncio.to_thread(_append, self.path, line)
+        except OSError as error:
+            log.error("audit head %s could not be kept in %s: %s", line, self.path, error.strerror)
 
     async def outside(self) -> list[Head]:
         """The heads in the file, newest last. A line that does not read is passed over."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -26,18 +27,19 @@ _RESOURCES: Final = {
 
 async def watched(
     desk: Desk, feed: Feed, caller: Caller, kinds: Collection[ChangeKind], after: int | None
-) -> AsyncIterator[Line]:
+) -> AsyncGenerator[Line, None]:
     """The feed as this caller may see it. Standing is judged for each line, so a lock ends the watch."""
     await desk.look(caller, lambda _tx, _who: None)
-    async for line in feed.watch(after):
-        match line:
-            case Change():
-                wanted = not kinds or line.kind in kinds
-                if wanted and await desk.look(caller, partial(_visible, change=line)):
+    async with aclosing(feed.watch(after)) as lines:
+        async for line in lines:
+            match line:
+                case Change():
+                    wanted = not kinds or line.kind in kinds
+                    if wanted and await desk.look(caller, partial(_visible, change=line)):
+                        yield line
+                case Here() | Reset():
+                    await desk.look(caller, lambda _tx, _who: None)
                     yield line
-            case Here() | Reset():
-                await desk.look(caller, lambda _tx, _who: None)
-                yield line
 
 
 def _visible(tx: Reading, who: Standing, *, change: Change) -> bool:

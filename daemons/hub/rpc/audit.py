@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from daemons.hub.desk import trail
@@ -29,30 +30,33 @@ class Audit(audit_pb2_grpc.AuditServicer):
     async def List(self, caller: Caller, request: audit_pb2.ListEventsRequest) -> audit_pb2.EventList:
         limit = min(request.limit or PAGE, trail.MOST_LISTED)
         which = _filter(request.filter)
-        rows = await trail.listed(self.door.desk, caller, which, before=request.before, limit=limit + 1)
+        before = convert.place(request.before)
+        rows = await trail.listed(self.door.desk, caller, which, before=before, limit=limit + 1)
         return audit_pb2.EventList(events=[_event(row) for row in rows[:limit]], more=len(rows) > limit)
 
     @stream
     async def Tail(
         self, caller: Caller, request: audit_pb2.TailEventsRequest
-    ) -> AsyncIterator[audit_pb2.Event]:
-        after = request.after if request.after or request.from_start else None
-        async for row in trail.followed(
-            self.door.desk, self.feed, caller, _filter(request.filter), after=after
-        ):
-            yield _event(row)
+    ) -> AsyncGenerator[audit_pb2.Event, None]:
+        after = convert.place(request.after) if request.after or request.from_start else None
+        which = _filter(request.filter)
+        async with aclosing(trail.followed(self.door.desk, self.feed, caller, which, after=after)) as rows:
+            async for row in rows:
+                yield _event(row)
 
     @stream
     async def Export(
         self, caller: Caller, request: audit_pb2.ExportEventsRequest
-    ) -> AsyncIterator[audit_pb2.Link]:
-        async for line in trail.exported(self.door.desk, caller, after=request.after):
-            match line:
-                case Record():
-                    chained = audit_pb2.ChainedEvent(seq=line.seq, body=line.body, hash=line.hash)
-                    yield audit_pb2.Link(event=chained)
-                case Head():
-                    yield audit_pb2.Link(head=_head(line))
+    ) -> AsyncGenerator[audit_pb2.Link, None]:
+        after = convert.place(request.after)
+        async with aclosing(trail.exported(self.door.desk, caller, after=after)) as lines:
+            async for line in lines:
+                match line:
+                    case Record():
+                        chained = audit_pb2.ChainedEvent(seq=line.seq, body=line.body, hash=line.hash)
+                        yield audit_pb2.Link(event=chained)
+                    case Head():
+                        yield audit_pb2.Link(head=_head(line))
 
     @unary
     async def Verify(self, caller: Caller, request: audit_pb2.VerifyRequest) -> audit_pb2.Verdict:

@@ -14,6 +14,7 @@ from mezite.errors import Invalid
 
 MOST_PER_PAGE: Final = 1_000
 PAGE: Final = 200
+FARTHEST: Final = 2**63 - 1
 
 
 def us(moment: datetime | None) -> int:
@@ -37,6 +38,11 @@ def seconds(count: int) -> timedelta | None:
     if not 0 < count <= 10**9:
         raise Invalid("a duration is out of range")
     return timedelta(seconds=count)
+
+
+def place(number: int) -> int:
+    """A place in the log, of a size that every database can compare; nothing stands beyond it."""
+    return min(number, FARTHEST)
 
 
 def limit(page: common_pb2.Page) -> int:

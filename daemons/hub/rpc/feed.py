@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from daemons.hub.desk.watching import watched
@@ -22,10 +23,15 @@ class Feed(feed_pb2_grpc.FeedServicer):
     feed: Lines
 
     @stream
-    async def Watch(self, caller: Caller, request: feed_pb2.WatchRequest) -> AsyncIterator[feed_pb2.FeedLine]:
+    async def Watch(
+        self, caller: Caller, request: feed_pb2.WatchRequest
+    ) -> AsyncGenerator[feed_pb2.FeedLine, None]:
         kinds = [_kind(text) for text in request.kinds]
-        async for line in watched(self.door.desk, self.feed, caller, kinds, request.after or None):
-            yield _message(line)
+        async with aclosing(
+            watched(self.door.desk, self.feed, caller, kinds, request.after or None)
+        ) as lines:
+            async for line in lines:
+                yield _message(line)
 
 
 def _kind(text: str) -> ChangeKind:
