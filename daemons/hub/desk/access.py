@@ -19,14 +19,14 @@ from mezite.storage.ports import Reading
 async def explain_ssh(
     desk: Desk, caller: Caller, *, user_name: str, login: str, node_name: str, as_if_roles: Sequence[str]
 ) -> SshDecision:
-    """The decision with every clause. About others only for who may read users and roles."""
+    """The decision with every clause. About others only for who may read users, roles and nodes."""
     ids.login(login)
 
     def query(tx: Reading, who: Standing) -> SshDecision:
         oneself = who.user is not None and who.user.name == user_name
         if not oneself or as_if_roles:
-            who.require("users", Verb.READ)
-            who.require("roles", Verb.READ)
+            for resource in ("users", "roles", "nodes"):
+                who.require(resource, Verb.READ)
         user = users.named(tx, user_name)
         node = tx.nodes.one(name=node_name) or tx.nodes.get(node_name)
         extra = [roles.named(tx, name).name for name in as_if_roles if name not in user.roles]

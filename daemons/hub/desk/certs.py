@@ -14,9 +14,9 @@ from typing import Final
 
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.users import named
-from daemons.hub.desk.who import Caller, Standing, roles_named, subject_of
+from daemons.hub.desk.who import Caller, Standing, check_current, roles_named, subject_of
 from mezite.audit.events import Event, Kind
-from mezite.errors import Invalid
+from mezite.errors import Conflict, Invalid, NotLoggedIn
 from mezite.ids import mint_uuid
 from mezite.model.identity import Identity, IdentityKind
 from mezite.model.role import Role, Verb
@@ -81,6 +81,7 @@ async def sign(desk: Desk, caller: Caller, name: str, keys: PublicKeys, ttl: tim
         user = named(tx, name)
         if user.kind is UserKind.HUMAN and who.user is not None and who.user.id == user.id:
             raise Invalid("sign for others; your own certificates come from `msh login`")
+        _check_unlocked(tx, user, who)
         issued, event = issue(
             desk,
             tx,
@@ -96,6 +97,14 @@ async def sign(desk: Desk, caller: Caller, name: str, keys: PublicKeys, ttl: tim
         return issued
 
     return await desk.act(caller, unit)
+
+
+def _check_unlocked(tx: Reading, user: User, who: Standing) -> None:
+    """A plain sshd knows no locks: what is signed for somebody who is locked would open it all the same."""
+    try:
+        check_current(tx, user, who.now, who.now, roles=user.roles)
+    except NotLoggedIn as refusal:
+        raise Conflict(f"{user.name} is {refusal.message}", code="locked") from None
 
 
 def issue(

@@ -51,8 +51,8 @@ class Desk:
             raise
 
     async def note_refusal(self, caller: Caller, refusal: MeziteError) -> None:
-        """Writes a refusal down, with the evidence the caller does not get. Expiry is no event."""
-        if refusal.code == "expired":
+        """Writes a refusal down, with evidence that the caller does not get. Expiry and questions are none."""
+        if refusal.code in ("expired", "otp_required"):
             return
         identity = caller.identity
         unwritten = self.denials.admit(f"{identity.kind}:{identity.id}", self.clock.monotonic())

@@ -36,8 +36,7 @@ async def create(
     def unit(tx: Writing, who: Standing) -> Lock:
         who.require("locks", Verb.CREATE)
         value = _resolve(tx, target, name)
-        if target is LockTarget.USER and who.user is not None and who.user.id == value:
-            raise Conflict("you cannot lock yourself; ask another administrator")
+        _keep_oneself(who, target, value)
         lock = tx.locks.insert(
             Lock(
                 id=ids.mint("lck"),
@@ -85,6 +84,18 @@ async def delete(desk: Desk, caller: Caller, lock_id: str) -> None:
     await desk.act(caller, unit)
 
 
+def _keep_oneself(who: Standing, target: LockTarget, value: str) -> None:
+    """A slip must not shut out the very person who could undo it."""
+    if who.user is None:
+        return
+    if target is LockTarget.USER and value == who.user.id:
+        raise Conflict("you cannot lock yourself; ask another administrator")
+    if target is LockTarget.ROLE and value in who.user.roles:
+        raise Conflict(
+            f"you hold {value} yourself and would be out with the others; have it taken from you first"
+        )
+
+
 def _resolve(tx: Reading, target: LockTarget, name: str) -> str:
     """What the lock is kept by. Users and nodes by id, so that a later one of the same name is not locked."""
     match target:
@@ -100,7 +111,7 @@ def _resolve(tx: Reading, target: LockTarget, name: str) -> str:
         case LockTarget.LOGIN:
             return ids.login(name)
         case LockTarget.CERT:
-            if name.isascii() and name.isdigit() and 0 < int(name) < 2**64:
+            if len(name) <= 20 and name.isascii() and name.isdigit() and 0 < int(name) < 2**64:
                 return str(int(name))
             raise Invalid("a certificate is named by its serial number, as `msh status` shows it")
         case LockTarget.REQUEST | LockTarget.SESSION:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from daemons.hub.desk.who import Caller, Standing, lock_on, role_named
 from daemons.hub.proof.passwords import Passwords
 from mezite import ids
 from mezite.audit.events import Kind
-from mezite.errors import Conflict, Exists, Invalid, NotFound
+from mezite.errors import Conflict, Exists, Invalid, NotFound, TooLarge
 from mezite.model.change import ChangeKind, ChangeOp
 from mezite.model.lock import LockTarget
 from mezite.model.role import Verb
@@ -28,6 +29,8 @@ MOST_LOGINS: Final = 64
 MOST_TRAITS: Final = 64
 MOST_TRAIT_VALUES: Final = 64
 LONGEST_TRAIT: Final = 256
+HEAVIEST_TRAITS: Final = 8 * 1024
+"""All of them together, as a certificate writes them: a login must not fail for what was accepted here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +107,31 @@ async def create(
 def _new_user(tx: Reading, who: Standing, wanted: NewUser) -> User:
     if tx.users.one(name=wanted.name) is not None:
         raise Exists(f"user {wanted.name} exists; change it with `mezctl users update {wanted.name}`")
-    owner = None
-    if wanted.kind is UserKind.MACHINE:
-        owner = named(tx, wanted.owner).id if wanted.owner else who.user.id if who.user else None
     return User(
         id=ids.mint("usr"),
         name=wanted.name,
         kind=wanted.kind,
         roles=existing_roles(tx, wanted.roles),
         logins=_sound_logins(wanted.logins),
-        traits=_sound_traits(wanted.traits or {}),
+        traits=_bearable(_sound_traits(wanted.traits or {})),
         created_at=who.now,
         created_by=who.name,
-        owner_id=owner,
+        owner_id=_owner(tx, who, wanted),
     )
+
+
+def _owner(tx: Reading, who: Standing, wanted: NewUser) -> str | None:
+    """The person who answers for a machine: the one named, else whoever makes it, if that is a person."""
+    if wanted.kind is not UserKind.MACHINE:
+        if wanted.owner:
+            raise Invalid("only a machine has an owner; leave it out, or make the user a machine")
+        return None
+    owner = named(tx, wanted.owner) if wanted.owner else who.user
+    if owner is None or (owner.kind is UserKind.MACHINE and not wanted.owner):
+        return None
+    if owner.kind is UserKind.MACHINE:
+        raise Invalid(f"{owner.name} is a machine; name a person who answers for {wanted.name}")
+    return owner.id
 
 
 async def get(desk: Desk, caller: Caller, name: str) -> UserView:
@@ -173,7 +187,7 @@ def _edited(tx: Reading, user: User, edit: UserEdit) -> User:
     kept = [role for role in user.roles if role not in edit.remove_roles]
     roles = existing_roles(tx, (*kept, *(role for role in edit.add_roles if role not in kept)))
     traits = {**user.traits, **(_sound_traits(edit.set_traits) if edit.set_traits else {})}
-    traits = {key: values for key, values in traits.items() if values}
+    traits = _bearable({key: values for key, values in traits.items() if values})
     logins = user.logins if edit.set_logins is None else _sound_logins(edit.set_logins)
     return replace(user, roles=roles, traits=traits, logins=logins)
 
@@ -244,7 +258,7 @@ def invite(
 
 def token_hash(token: str) -> str:
     """How bearer secrets of 128 random bits and more are kept: a plain hash leaves nothing to guess."""
-    return hashlib.sha256(b"mezite token 1\0" + token.encode()).hexdigest()
+    return hashlib.sha256(b"mezite token 1\0" + token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def named(tx: Reading, name: str) -> User:
@@ -280,10 +294,10 @@ def existing_roles(tx: Reading, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _keep_an_administrator(tx: Reading, user: User, changed: User | None) -> None:
-    """The last user who holds `admin` stays one: the way back would lead over the hub's own machine."""
-    if "admin" not in user.roles or (changed is not None and "admin" in changed.roles):
+    """The last person who holds `admin` stays one: the way back would lead over the hub's own machine."""
+    if not _administers(user) or (changed is not None and _administers(changed)):
         return
-    if not any("admin" in other.roles for other in tx.users.all() if other.id != user.id):
+    if not any(_administers(other) for other in tx.users.all() if other.id != user.id):
         raise Conflict(f"{user.name} is the last administrator; make another one first")
 
 
@@ -305,3 +319,13 @@ def _sound_traits(traits: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str,
                     f"trait {name}: {value[:80]!a} is not 1 to {LONGEST_TRAIT} printable characters"
                 )
     return {name: tuple(dict.fromkeys(values)) for name, values in traits.items()}
+
+
+def _bearable(traits: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if len(json.dumps(traits)) > HEAVIEST_TRAITS:
+        raise TooLarge(f"the traits of a user have at most {HEAVIEST_TRAITS // 1024} KiB together")
+    return traits
+
+
+def _administers(user: User) -> bool:
+    return user.kind is UserKind.HUMAN and "admin" in user.roles
