@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mezite.audit.chain import Head
 from mezite.audit.events import Event, Kind
 from mezite.audit.heads import sign_head
-from mezite.ca import keys, ssh_certs, ssh_keys, tls_authority, tls_certs
+from mezite.ca import bundle, keys, ssh_certs, ssh_keys, tls_authority, tls_certs
+from mezite.ca.bundle import TrustBundle
 from mezite.ca.keys import Seal
 from mezite.ca.ssh_certs import Permit
-from mezite.clock import Clock
+from mezite.clock import Clock, rfc3339
 from mezite.errors import Damaged, SettingsError
 from mezite.ids import mint, mint_uuid
 from mezite.model.authority import Authority, AuthorityKind
@@ -61,6 +62,11 @@ class Keyring:
         return tls_authority.pin(self._tls.certificate)
 
     @property
+    def trust(self) -> TrustBundle:
+        """What others need so that they trust this cluster."""
+        return bundle.of(self.cluster, tuple(self._authorities.values()))
+
+    @property
     def tls_authorities(self) -> tuple[x509.Certificate, ...]:
         return (self._tls.certificate,)
 
@@ -84,9 +90,6 @@ class Keyring:
         """As `ssh-keygen -l` shows it."""
         blob = base64.b64decode(self.public_line(kind).split()[1])
         return f"SHA256:{base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip('=')}"
-
-    def known_hosts_line(self) -> str:
-        return f"@cert-authority * {self.public_line(AuthorityKind.HOST)}"
 
     def audit_keys(self) -> dict[str, bytes]:
         """Public keys that heads are signed with, by their id."""
@@ -202,29 +205,38 @@ def _fresh(kind: AuthorityKind, cluster: str, now: datetime, seal: Seal) -> Auth
 
 
 async def claim_cluster(store: Store, name: str, clock: Clock) -> Cluster:
-    """The stored cluster, written on the first start. Data of another cluster is refused."""
+    """The stored cluster, written on the first start. Data of another cluster, or of the future, is refused."""
 
     def unit(tx: Writing) -> Cluster:
+        now = clock.now()
         others = [cluster for cluster in tx.clusters.all() if cluster.name != name]
         if others:
             raise SettingsError([f"cluster_name: this data belongs to cluster {others[0].name}, not {name}"])
-        return tx.clusters.get(name) or tx.clusters.insert(
-            Cluster(name, clock.now(), secrets.token_bytes(16))
-        )
+        stored = tx.clusters.get(name)
+        if stored is not None and now < stored.created_at:
+            raise SettingsError(
+                [
+                    f"the clock of this machine says {rfc3339(now)}, which is before this cluster was made "
+                    f"({rfc3339(stored.created_at)}); set it right"
+                ]
+            )
+        return stored or tx.clusters.insert(Cluster(name, now, secrets.token_bytes(16)))
 
     return await store.write(unit)
 
 
-def seal_key_file(path: Path) -> tuple[Seal, bool]:
-    """The seal whose key lies in a file beside the data, made if missing: (seal, whether it was made)."""
+def seal_key_file(path: Path, *, sealed_already: bool) -> tuple[Seal, bool]:
+    """The seal whose key lies in a file beside the data, made if missing: (seal, whether it was made).
+
+    With keys `sealed_already` a missing file is a lost one: a fresh key would open nothing.
+    """
     made = False
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, secrets.token_bytes(SEAL_KEY_BYTES))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if sealed_already:
+            raise SettingsError(
+                [f"{path} is missing, and the CA keys open with nothing else; put your copy of it back"]
+            )
+        _make_seal_key(path)
         made = True
     if path.stat().st_mode & 0o077:
         raise SettingsError(
@@ -234,3 +246,20 @@ def seal_key_file(path: Path) -> tuple[Seal, bool]:
     if len(key) != SEAL_KEY_BYTES:
         raise Damaged(f"{path} is not a seal key; restore it from the backup that has the keys")
     return Seal.from_key(key), made
+
+
+def _make_seal_key(path: Path) -> None:
+    """Whole and on disk before anything is sealed with it, or not there at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(SEAL_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

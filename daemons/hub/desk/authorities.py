@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller
+from mezite.ca import bundle
 from mezite.model.authority import AuthorityKind
 
 
@@ -27,6 +28,6 @@ async def export(desk: Desk, caller: Caller, kind: AuthorityKind) -> PublicAutho
             return PublicAuthority(kind, keyring.tls_authorities_pem, keyring.ca_pin)
         case AuthorityKind.HOST:
             line = keyring.public_line(kind)
-            return PublicAuthority(kind, line, keyring.fingerprint(kind), keyring.known_hosts_line())
+            return PublicAuthority(kind, line, keyring.fingerprint(kind), bundle.known_hosts(keyring.trust))
         case AuthorityKind.USER | AuthorityKind.AUDIT:
             return PublicAuthority(kind, keyring.public_line(kind), keyring.fingerprint(kind))
