@@ -1,11 +1,7 @@
-"""What the hub's TLS listeners show. The certificate is short, made in memory, and renewed while serving.
-
-Python's `ssl` reads key and chain only from files; a memory file (`memfd`) keeps the key off every disk.
-"""
+"""What the hub's TLS listeners show. The certificate is short, made in memory, and renewed while serving."""
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from daemons.hub.keyring import SERVER_TTL, Keyring, ServerPair
+from daemons.tls_lines import load_pair
 from mezite.clock import Clock
 
 RENEW_AFTER: Final = SERVER_TTL / 2
@@ -39,7 +36,7 @@ class ServerTls:
         if self._pair is None or self._made_at is None or now - self._made_at >= RENEW_AFTER:
             self._pair, self._made_at = self.keyring.server_pair(self.hub_id, now, self.names), now
             for context in self._contexts:
-                load(context, self._pair)
+                load_pair(context, self._pair.key, self._pair.chain)
         return self._pair
 
     def context(self, *, client_certificates: ssl.VerifyMode = ssl.CERT_NONE) -> ssl.SSLContext:
@@ -49,16 +46,7 @@ class ServerTls:
         if client_certificates is not ssl.CERT_NONE:
             context.verify_mode = client_certificates
             context.load_verify_locations(cadata=self.keyring.tls_authorities_pem)
-        load(context, self.pair())
+        pair = self.pair()
+        load_pair(context, pair.key, pair.chain)
         self._contexts.append(context)
         return context
-
-
-def load(context: ssl.SSLContext, pair: ServerPair) -> None:
-    descriptor = os.memfd_create("mezite-tls", os.MFD_CLOEXEC)
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(pair.key + pair.chain)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
