@@ -18,9 +18,9 @@ class TunnelLine:
 
     __slots__ = ("_frames", "_payloads", "talk", "tls")
 
-    def __init__(self, tls: TlsLine, me: End) -> None:
+    def __init__(self, tls: TlsLine, me: End, peer: End) -> None:
         self.tls = tls
-        self.talk = Talk(me)
+        self.talk = Talk(me, peer)
         self._frames = FrameReader()
         self._payloads: list[bytes] = []
 

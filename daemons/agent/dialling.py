@@ -42,4 +42,4 @@ async def _dialled(address: Address, context: ssl.SSLContext, server_name: str |
     except (MeziteError, asyncio.CancelledError):
         tls.abort()
         raise
-    return TunnelLine(tls, End.AGENT)
+    return TunnelLine(tls, End.AGENT, End.HUB)

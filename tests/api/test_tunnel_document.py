@@ -12,15 +12,14 @@ from daemons.agent.backoff import CEILING_S, FLOOR_S
 from daemons.hub.proxy import half_open, lines
 from mezite.api.tunnel.frames import MAX_PAYLOAD
 from mezite.api.tunnel.messages import (
-    MAX_LABELS,
-    MAX_SENTENCE_CHARS,
-    VERSION,
     AnyMessage,
     Bye,
     Issued,
     Refused,
 )
+from mezite.api.tunnel.orders import GrantInForce, Rights
 from mezite.api.tunnel.proof import Prover, binding, prove
+from mezite.api.tunnel.shapes import MAX_LABELS, MAX_SENTENCE_CHARS, VERSION
 from mezite.api.tunnel.talk import STEPS
 from tests.support.tunnel import FACTS, KEY
 
@@ -28,17 +27,18 @@ PAGE = (Path(__file__).parents[2] / "docs/formats/tunnel.md").read_text()
 
 
 def test_the_table_of_messages_names_every_message_and_every_field() -> None:
-    rows = {row[1]: row[2] for row in re.finditer(r"^\| `(\w+)` \| \w+ \| (.*) \|$", PAGE, re.M)}
+    rows = {row[1]: row[2] for row in re.finditer(r"^\| `(\w+)` \| \w+ \| (.*?) ?\|$", PAGE, re.M)}
     assert set(rows) == {kind.__name__.lower() for kind in get_args(AnyMessage)}
     for kind in get_args(AnyMessage):
         fields = {field.encode_name for field in msgspec.structs.fields(kind)}
         assert fields == set(re.findall(r"`(\w+)`", rows[kind.__name__.lower()]))
-    for field in msgspec.structs.fields(Issued):
-        assert f"`{field.encode_name}`" in PAGE
+    for struct in (Issued, Rights, GrantInForce):
+        for field in msgspec.structs.fields(struct):
+            assert f"`{field.encode_name}`" in PAGE
 
 
 def test_the_table_of_turns_is_the_table() -> None:
-    rows = re.findall(r"^\| (\w+) \| (agent|hub) \| `(\w+)` \| (\w+) \|$", PAGE, re.M)
+    rows = re.findall(r"^\| (\w+) \| (agent|client|hub) \| `(\w+)` \| (\w+) \|$", PAGE, re.M)
     steps = {
         (state.name.lower(), end.name.lower(), kind.__name__.lower(), then.name.lower())
         for (state, end, kind), then in STEPS.items()

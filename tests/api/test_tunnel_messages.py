@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from mezite.api.tunnel.frames import MAX_PAYLOAD
 from mezite.api.tunnel.messages import (
-    MAX_LABELS,
-    VERSION,
     AnyMessage,
     Bye,
     Join,
@@ -20,6 +18,7 @@ from mezite.api.tunnel.messages import (
     encode,
     sentence,
 )
+from mezite.api.tunnel.shapes import MAX_LABELS, VERSION
 from mezite.errors import Invalid, MeziteError
 from tests.support.tunnel import EVERY, JOIN
 

@@ -507,7 +507,7 @@ async def _with_certificate(hub: TunnelHub, keys: NodeKeys, pem: str) -> TunnelL
         lambda: TlsLine(context, new_inbox(), server_name="hub.production.mezite"), "127.0.0.1", hub.port
     )
     await tls.handshake()
-    return TunnelLine(tls, End.AGENT)
+    return TunnelLine(tls, End.AGENT, End.HUB)
 
 
 @pytest.mark.parametrize(

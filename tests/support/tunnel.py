@@ -20,6 +20,26 @@ from mezite.api.tunnel.messages import (
     Renewed,
     Welcome,
 )
+from mezite.api.tunnel.orders import (
+    Answer,
+    Ask,
+    Asked,
+    Cut,
+    Data,
+    Declined,
+    Dial,
+    Go,
+    Granted,
+    GrantInForce,
+    Heard,
+    Holding,
+    Open,
+    OtpWanted,
+    Report,
+    Rights,
+    Told,
+    Update,
+)
 
 ISSUED = Issued(
     node_id="4b5a6d8e-0000-4000-8000-000000000001",
@@ -42,6 +62,21 @@ JOIN = Join(
     ssh_public_key="ssh-ed25519 AAAA",
     tls_public_key=b"spki",
 )
+CONNECTION = "5d8e0000-4b5a-4000-8000-00000000c0de"
+RIGHTS = Rights(
+    revision=3,
+    user_id="8e0d0000-0000-4000-8000-000000000001",
+    user="ana",
+    serial=77,
+    certificate_expires_us=2,
+    client_ip="192.0.2.7",
+    mfa=True,
+    roles=('{"kind":"role"}',),
+    logins=("ana", "root"),
+    traits={"team": ("core",)},
+    locked_logins=("oracle",),
+    grants=(GrantInForce(request_id="req_1", roles=("dba",), seconds_left=59.5, nodes=("db-1",)),),
+)
 EVERY: list[AnyMessage] = [
     JOIN,
     Challenge(nonce=bytes(32), cluster="production", authorities=(b"der",), proof=bytes(32)),
@@ -55,6 +90,37 @@ EVERY: list[AnyMessage] = [
     Renewed(issued=ISSUED),
     Refused(code="locked", message="this node is locked; ask an administrator"),
     Bye(reason="the hub is stopping"),
+    Dial(connection_id=CONNECTION, token=bytes(range(32)), rights=RIGHTS),
+    Data(connection_id=CONNECTION, token=bytes(range(32))),
+    Go(),
+    Declined(connection_id=CONNECTION, message="this node is full"),
+    Update(connection_id=CONNECTION, rights=RIGHTS),
+    Cut(connection_id=CONNECTION, message="the user was locked"),
+    Holding(connection_ids=(CONNECTION,)),
+    Ask(
+        number=1,
+        connection_id=CONNECTION,
+        kind=Asked.FORWARD,
+        what="direct",
+        login="ana",
+        host="db",
+        address="10.0.0.7",
+        port=5432,
+    ),
+    Answer(number=1, allowed=False, message="no role of yours forwards ports"),
+    Report(
+        number=4,
+        time_us=5,
+        connection_id=CONNECTION,
+        kind=Told.FILE,
+        session_id="5d8e0000-4b5a-4000-8000-00000000beef",
+        login="ana",
+        facts={"path": "/etc/motd", "bytes": 12, "whole": True},
+    ),
+    Heard(number=4),
+    Open(node="web-1", login="ana", otp="123456"),
+    OtpWanted(message="enter the code of your authenticator"),
+    Granted(connection_id=CONNECTION, node="web-1", cluster="production", node_id="n", logins=("ana",)),
 ]
 
 KEY = hashlib.sha256(b"the secret of a token").digest()

@@ -140,7 +140,7 @@ class Tunnels:
             with logs.context(client=host):
                 async with asyncio.timeout(self._limits.handshake_s):
                     await tls.handshake()
-                    line = TunnelLine(tls, End.HUB)
+                    line = TunnelLine(tls, End.HUB, End.AGENT)
                     control = await self._opened(line, shown)
                 self._half_open.leave(tls, host)
                 if control is not None:

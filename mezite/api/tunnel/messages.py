@@ -12,33 +12,40 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from mezite.api.tunnel.orders import (
+    Answer,
+    Ask,
+    Cut,
+    Data,
+    Declined,
+    Dial,
+    Go,
+    Granted,
+    Heard,
+    Holding,
+    Open,
+    OtpWanted,
+    Report,
+    Update,
+)
+from mezite.api.tunnel.shapes import (
+    MAX_AUTHORITIES,
+    MAX_SENTENCE_CHARS,
+    VERSION,
+    Counter,
+    Der,
+    Digest,
+    Key,
+    Labels,
+    Message,
+    Microseconds,
+    Nonce,
+    Pem,
+    Seconds,
+    Sentence,
+    Word,
+)
 from mezite.errors import Invalid
-
-VERSION: Final = 1
-"""Said first by each end; a hub refuses one that it does not speak, and says which it does."""
-
-MAX_LABELS: Final = 64
-MAX_SENTENCE_CHARS: Final = 1_000
-_MAX_AUTHORITIES: Final = 8
-
-Word = Annotated[str, Meta(min_length=1, max_length=128)]
-Sentence = Annotated[str, Meta(max_length=MAX_SENTENCE_CHARS)]
-Key = Annotated[str, Meta(min_length=1, max_length=4_096)]
-Pem = Annotated[str, Meta(min_length=1, max_length=16_384)]
-Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Der = Annotated[bytes, Meta(min_length=1, max_length=4_096)]
-Labels = Annotated[
-    dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_length=255)]],
-    Meta(max_length=MAX_LABELS),
-]
-Seconds = Annotated[int, Meta(ge=1, le=86_400)]
-Microseconds = Annotated[int, Meta(ge=0, lt=2**62)]
-Counter = Annotated[int, Meta(ge=0, lt=2**62)]
-
-
-class Message(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
-    """One message; its `type` on the wire is the class's name in lower case."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -54,9 +61,9 @@ class Issued(msgspec.Struct, frozen=True):
     expires_us: Microseconds
     tls_authorities: Pem
     """PEM; whoever the hub's own certificate must come from."""
-    user_authorities: Annotated[tuple[Key, ...], Meta(max_length=_MAX_AUTHORITIES)]
+    user_authorities: Annotated[tuple[Key, ...], Meta(max_length=MAX_AUTHORITIES)]
     """OpenSSH lines of the keys that sign users' certificates."""
-    host_authorities: Annotated[tuple[Key, ...], Meta(max_length=_MAX_AUTHORITIES)]
+    host_authorities: Annotated[tuple[Key, ...], Meta(max_length=MAX_AUTHORITIES)]
 
 
 class Join(Message, frozen=True):
@@ -80,7 +87,7 @@ class Challenge(Message, frozen=True):
 
     nonce: Nonce
     cluster: Word
-    authorities: Annotated[tuple[Der, ...], Meta(min_length=1, max_length=_MAX_AUTHORITIES)]
+    authorities: Annotated[tuple[Der, ...], Meta(min_length=1, max_length=MAX_AUTHORITIES)]
     proof: Digest
     version: int = VERSION
 
@@ -149,7 +156,9 @@ class Bye(Message, frozen=True):
 
 AnyMessage = (
     Join | Challenge | Proof | Joined | Hello | Welcome | Ping | Pong | Renew | Renewed | Refused | Bye
-)
+    | Dial | Data | Go | Declined | Update | Cut | Holding | Ask | Answer | Report | Heard
+    | Open | OtpWanted | Granted
+)  # fmt: skip
 
 _decoder: Final[msgspec.json.Decoder[AnyMessage]] = msgspec.json.Decoder(AnyMessage)
 _encoder: Final = msgspec.json.Encoder()

@@ -14,6 +14,24 @@
     Renew           ->
                     <-  Renewed
 
+While the control line stands:
+                    <-  Dial, Update, Cut     a user's connection: open it, its rights, its end
+    Declined        ->                        no, and why
+    Holding         ->                        the connections that are open here
+    Ask             ->
+                    <-  Answer
+    Report          ->
+                    <-  Heard
+
+    Data            ->                        first on a connection of its own
+                    <-  Go                    TLS ends; the rest is the user's SSH
+
+    client                         hub        the quick way, on 3023
+
+    Open            ->                        under a user's certificate
+                    <-  OtpWanted             a second factor first; `Open` again, with it
+                    <-  Granted               TLS ends; the rest is the user's SSH
+
 At any point the hub may refuse and either end may leave. An end that says what does not belong raises
 `IllegalStep` at its own side before a byte leaves, and at the other side if it did anyway; a step that
 raises changes nothing.
@@ -39,16 +57,29 @@ from mezite.api.tunnel.messages import (
     Renewed,
     Welcome,
 )
+from mezite.api.tunnel.orders import (
+    Answer,
+    Ask,
+    Cut,
+    Data,
+    Declined,
+    Dial,
+    Go,
+    Granted,
+    Heard,
+    Holding,
+    Open,
+    OtpWanted,
+    Report,
+    Update,
+)
 from mezite.errors import IllegalStep
 
 
 class End(Enum):
     AGENT = auto()
+    CLIENT = auto()
     HUB = auto()
-
-    @property
-    def other(self) -> End:
-        return End.HUB if self is End.AGENT else End.AGENT
 
 
 class State(Enum):
@@ -59,6 +90,9 @@ class State(Enum):
     GREETED = auto()
     OPEN = auto()
     RENEWING = auto()
+    CALLED = auto()
+    ASKED = auto()
+    DEMANDED = auto()
     ENDED = auto()
 
 
@@ -80,6 +114,24 @@ STEPS: Final[dict[Step, State]] = {
     (State.RENEWING, End.AGENT, Pong): State.RENEWING,
     (State.RENEWING, End.HUB, Renewed): State.OPEN,
     #
+    **{
+        (state, end, order): state
+        for state in (State.OPEN, State.RENEWING)
+        for end, orders in (
+            (End.HUB, (Dial, Update, Cut, Answer, Heard)),
+            (End.AGENT, (Declined, Holding, Ask, Report)),
+        )
+        for order in orders
+    },
+    #
+    (State.FRESH, End.AGENT, Data): State.CALLED,
+    (State.CALLED, End.HUB, Go): State.ENDED,
+    #
+    (State.FRESH, End.CLIENT, Open): State.ASKED,
+    (State.ASKED, End.HUB, OtpWanted): State.DEMANDED,
+    (State.DEMANDED, End.CLIENT, Open): State.ASKED,
+    (State.ASKED, End.HUB, Granted): State.ENDED,
+    #
     **{(state, End.HUB, Refused): State.ENDED for state in State if state is not State.ENDED},
     **{(state, end, Bye): State.ENDED for state in State if state is not State.ENDED for end in End},
 }
@@ -88,10 +140,11 @@ STEPS: Final[dict[Step, State]] = {
 class Talk:
     """The conversation on one connection, as one end follows it."""
 
-    __slots__ = ("me", "state")
+    __slots__ = ("me", "peer", "state")
 
-    def __init__(self, me: End) -> None:
+    def __init__(self, me: End, peer: End) -> None:
         self.me = me
+        self.peer = peer
         self.state = State.FRESH
 
     def say(self, message: AnyMessage) -> None:
@@ -100,7 +153,7 @@ class Talk:
 
     def hear(self, message: AnyMessage) -> None:
         """After receiving `message`."""
-        self._step(self.me.other, message)
+        self._step(self.peer, message)
 
     @property
     def ended(self) -> bool:
