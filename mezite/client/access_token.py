@@ -51,7 +51,7 @@ def parse(text: str) -> AccessToken:
 
 
 def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()[:6]
 
 
 def _no_token() -> NotLoggedIn:

@@ -17,6 +17,9 @@ from mezite.errors import MeziteError, Unavailable
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
+_NOT_PROVED: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "Peer name")
+"""How gRPC says, inside an UNAVAILABLE, that the other side is not who it should be."""
+
 
 def credentials(who: Pass) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(
@@ -44,7 +47,7 @@ def raised(error: grpc.RpcError, who: Pass) -> MeziteError:
     if code:
         return from_grpc(status, details, code)
     match status:
-        case "UNAVAILABLE" if "CERTIFICATE_VERIFY_FAILED" in details or "Peer name" in details:
+        case "UNAVAILABLE" if any(words in details for words in _NOT_PROVED):
             return untrusted(
                 f"{who.hub.auth_addr} does not show a certificate of the hub you know; log in again"
             )

@@ -5,6 +5,7 @@ One line of JSON each way. The hub looks at the peer's credentials; what it give
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from datetime import UTC, datetime
@@ -73,7 +74,7 @@ def _line(line: socket.socket) -> bytes:
     while not content.endswith(b"\n") and (chunk := line.recv(64 * 1024)):
         content += chunk
         if len(content) > MAX_LINE_BYTES:
-            raise OSError("its answer is too large")
+            raise OSError(errno.EMSGSIZE, "its answer is too large")
     return bytes(content)
 
 
