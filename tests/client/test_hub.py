@@ -50,7 +50,7 @@ def pass_to(port: int, *, authority: str = "first", signed_by: str = "first") ->
 def answering(path: str, answer: Answer, *, stream: bool = False, cluster: str = CLUSTER) -> Iterator[int]:
     """A hub with one call, whose faults a test writes by hand."""
 
-    class One(grpc.GenericRpcHandler[Any, Any]):
+    class One(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs alone
         def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
             if details.method != path:
                 return None

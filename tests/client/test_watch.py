@@ -153,7 +153,7 @@ async def test_whatever_breaks_every_change_comes_once_and_in_order(breaks: list
 async def test_over_real_grpc_a_hub_that_restarts_is_found_again() -> None:
     asked: list[int] = []
 
-    class One(grpc.GenericRpcHandler[Any, Any]):
+    class One(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs alone
         def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
             def answer(question: bytes, context: grpc.ServicerContext) -> object:
                 after = feed_pb2.WatchRequest.FromString(question).after
