@@ -14,7 +14,7 @@ from daemons.hub.desk import nodes
 from mezite import __version__
 from mezite.api.tunnel.proof import mint_token
 from mezite.model.node import NodeStatus
-from tests.support.nodes import TunnelHub, tunnel_hub
+from tests.support.nodes import tunnel_hub
 
 LISTENING = "0A"
 
@@ -37,14 +37,16 @@ async def ends(process: asyncio.subprocess.Process) -> tuple[int | None, str, st
     return process.returncode, out.decode(), err.decode()
 
 
-async def online(hub: TunnelHub, name: str, process: asyncio.subprocess.Process) -> None:
+async def until_said(process: asyncio.subprocess.Process, words: str) -> str:
+    """Everything on stderr up to the line with these words."""
+    assert process.stderr is not None
+    heard = ""
     async with asyncio.timeout(30):
-        while process.returncode is None:
-            views = await nodes.page(hub.desk, hub.admin, labels={}, limit=10, everything=True)
-            if any(view.node.name == name and view.status is NodeStatus.ONLINE for view in views):
-                return
-            await asyncio.sleep(0.02)
-    raise AssertionError("mezd ended: " + (await ends(process))[2])
+        while words not in heard:
+            line = await process.stderr.readline()
+            assert line, f"mezd ended: {heard}"
+            heard += line.decode()
+    return heard
 
 
 def listening_sockets(pid: int) -> list[str]:
@@ -73,13 +75,14 @@ async def test_an_agent_env_joins_a_node_which_listens_nowhere_and_leaves_when_t
             f"MEZITE_DATA_DIR={tmp_path / 'data'}\nMEZITE_CA_PIN={hub.desk.keyring.ca_pin}\n"
         )
         process = await mezd("start", "--config", str(env))
-        await online(hub, "web-server-01", process)
+        heard = await until_said(process, "online as web-server-01")
+        view = await nodes.get(hub.desk, hub.admin, "web-server-01")
+        assert view.status is NodeStatus.ONLINE
         assert listening_sockets(process.pid) == []
         process.send_signal(signal.SIGTERM)
         code, _, err = await ends(process)
         assert code == 0
-        assert token.secret not in err
-        assert "online as web-server-01" in err
+        assert token.secret not in heard + err
         async with asyncio.timeout(5):
             while await hub.desk.store.read(lambda tx: tx.presence.count()):  # noqa: ASYNC110  what is watched is in storage
                 await asyncio.sleep(0.01)

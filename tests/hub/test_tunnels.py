@@ -229,7 +229,7 @@ async def test_an_agent_renews_over_its_line_and_keeps_what_it_got(tmp_path: Pat
             await agent.reached(Phase.ONLINE)
             first = agent.tunnel.membership
             assert first is not None
-            clock.advance(timedelta(hours=17))
+            clock.advance(timedelta(hours=18))
             for control in hub.tunnels.lines:
                 control.heard_at = clock.monotonic()
             hub.tunnels.beat()
