@@ -7,8 +7,6 @@ never elsewhere.
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -58,6 +56,8 @@ def show_data(value: object, form: Form) -> None:
         text = yaml.safe_dump(_data(value), sort_keys=False, allow_unicode=False, width=100_000)
         click.echo(text, nl=False)
     else:
+        import json
+
         click.echo(json.dumps(_data(value), indent=2))
 
 
@@ -74,7 +74,11 @@ def show_table(records: Iterable[Record], columns: Columns) -> None:
 
 def terminal_width() -> int | None:
     """Columns to keep to; None when nobody's terminal shows this."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def cell(value: object) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ def read(path: Path) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replaces `path` in one step: whoever reads sees the old text or the new, also after a power cut."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         write_fresh(beside, text)
         beside.replace(path)

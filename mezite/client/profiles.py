@@ -19,8 +19,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -152,14 +150,16 @@ class Profiles:
             ) from None
 
     def _replace(self, profile: Profile) -> None:
-        fresh = self._directory / f".{profile.name}.{secrets.token_hex(8)}"
+        from shutil import rmtree
+
+        fresh = self._directory / f".{profile.name}.{os.urandom(8).hex()}"
         try:
             _write(fresh, profile)
             link = self._directory / f"{fresh.name}.link"
             link.symlink_to(fresh.name)
             link.replace(self._directory / profile.name)
         except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
+            rmtree(fresh, ignore_errors=True)
             fresh.with_name(f"{fresh.name}.link").unlink(missing_ok=True)
             raise
         files.sync_directory(self._directory)
@@ -167,6 +167,8 @@ class Profiles:
 
     def _sweep(self, name: str, *, keep: str) -> None:
         """Removes what earlier logins left, also of writers that were killed. Only under the lock."""
+        from shutil import rmtree
+
         left = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}(\.link)?")
         for entry in self._directory.iterdir():
             if entry.name == keep or not left.fullmatch(entry.name):
@@ -174,7 +176,7 @@ class Profiles:
             if entry.is_symlink():
                 entry.unlink()
             else:
-                shutil.rmtree(entry, ignore_errors=True)
+                rmtree(entry, ignore_errors=True)
 
     def _moved_on(self, name: str, where: Path) -> bool:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -55,6 +57,13 @@ def test_whatever_lists_or_shows_has_a_format(
 ) -> None:
     if path.split()[-1] in ("ls", "get", "status", "create", "explain", "verify"):
         assert "--format" in command.get_help(context)
+
+
+def test_the_manual_has_every_command_and_no_other() -> None:
+    manual = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    documented = re.findall(r"^\| `((?:msh|mezctl)[a-z -]*)` \|", manual, flags=re.M)
+    leaves = [path for path, command, _ in EVERY if not isinstance(command, click.Group)]
+    assert sorted(documented) == sorted(leaves)
 
 
 @pytest.mark.parametrize("program", ["msh", "mezctl"])
