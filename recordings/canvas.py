@@ -6,6 +6,7 @@ Lines that come in blank, and cells that are erased, take the background of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from recordings.grid import Line
@@ -24,6 +25,8 @@ class Canvas:
         self.columns = min(max(columns, 1), MAX_COLUMNS)
         self.rows = min(max(rows, 1), MAX_ROWS)
         self._rack = PenRack()
+        self.on_gone: Callable[[list[Line]], None] | None = None
+        """Told of lines of the main screen that scroll off its top or are cleared with all of it."""
         self._dirty: set[int] = set()
         self._reset()
 
@@ -61,17 +64,18 @@ class Canvas:
 
     def _place(self, x: int, y: int) -> None:
         """Moves to a column and row; in origin mode rows count from the top margin to the bottom one."""
-        last, bottom = self.columns - 1, self.rows - 1
-        if self._origin:
-            y, bottom = y + self._top, self._bottom
+        last = self.columns - 1
         self._x = x if x < last else last
-        self._y = y if y < bottom else bottom
+        self._place_row(y)
 
     def _place_column(self, x: int) -> None:
         self._x = min(x, self.columns - 1)
 
     def _place_row(self, y: int) -> None:
-        self._place(self._x, y)
+        bottom = self.rows - 1
+        if self._origin:
+            y, bottom = y + self._top, self._bottom
+        self._y = y if y < bottom else bottom
 
     def _up(self, count: int) -> None:
         limit = self._top if self._y >= self._top else 0
@@ -108,6 +112,8 @@ class Canvas:
 
     def _index(self) -> None:
         if self._y == self._bottom:
+            if self.on_gone is not None:
+                self._tell_gone(self._top, 1)
             # what `_pull` does for one line, spelled out: a log does nothing else
             line = self._lines.pop(self._top)
             line.clear(self._pen.blank)
@@ -152,7 +158,12 @@ class Canvas:
             self._lines.insert(y, line)
         self._touch(y, self._bottom + 1)
 
+    def _tell_gone(self, y: int, count: int) -> None:
+        if self.on_gone is not None and self._main is None and y == 0:
+            self.on_gone(self._lines[:count])
+
     def _scroll_up(self, count: int) -> None:
+        self._tell_gone(self._top, min(count, self._bottom + 1 - self._top))
         self._pull(self._top, count)
 
     def _scroll_down(self, count: int) -> None:
@@ -190,6 +201,8 @@ class Canvas:
             self._erase_in_line(how)
         # 3 clears what scrolled away, and nothing is kept of that
         first, last = {0: (self._y + 1, self.rows), 1: (0, self._y), 2: (0, self.rows)}.get(how, (0, 0))
+        if how == 2:
+            self._tell_gone(0, self.rows)
         for line in self._lines[first:last]:
             line.clear(self._pen.blank)
         self._touch(first, last)

@@ -55,6 +55,11 @@ class ContentKey:
     def fresh(cls) -> ContentKey:
         return cls(os.urandom(CONTENT_KEY_BYTES))
 
+    def derive(self, purpose: bytes) -> bytes:
+        """A key for something derived from the recording, that says nothing about this one."""
+        info = b"mezite-recording/1 " + purpose
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.raw)
+
 
 def key_id(public: bytes) -> str:
     """How a recording public key is named in headers and key lists."""

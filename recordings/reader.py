@@ -8,6 +8,7 @@ before it plays. Whether the signer is to be *trusted* is the question of `verif
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from recordings import scan
 from recordings.chain import Chain, digest_of, is_signed_by, link_of
@@ -21,6 +22,8 @@ from recordings.keys import Keyring
 from recordings.seal import Opener
 from recordings.source import Source
 
+T = TypeVar("T")
+
 
 class Recording:
     """An open recording. `ring` may be None for whoever wants only what stands in the clear."""
@@ -30,10 +33,10 @@ class Recording:
     ) -> None:
         self._source = source
         self._chain = scan.begin(source)
-        self._opener: Opener | None = None
-        if ring is not None:
-            wraps = (*self.header.keys, *more_wraps)
-            self._opener = Opener(ring.unwrap(wraps, self.header.id))
+        self._content = (
+            None if ring is None else ring.unwrap((*self.header.keys, *more_wraps), self.header.id)
+        )
+        self._opener = None if self._content is None else Opener(self._content)
         self.end: End | None = _end_of(source, self._chain)
         self.damage: DamagedRecording | None = None
         """Why it cannot be read further. A torn last record is usual while it is written."""
@@ -53,6 +56,10 @@ class Recording:
     @property
     def duration_us(self) -> int:
         return self._chain.duration_us if self.end is None else self.end.duration_us
+
+    def key_for(self, purpose: bytes) -> bytes:
+        """A key of its own for something derived from this recording, such as its snapshots."""
+        return self._unlocked(self._content).derive(purpose)
 
     def refresh(self) -> None:
         """Looks again at a recording that was unfinished: there may be more of it."""
@@ -82,9 +89,13 @@ class Recording:
         return self._open(chunk, record.offset)
 
     def _open(self, chunk: Chunk, offset: int) -> list[Event]:
-        if self._opener is None:
+        return self._unlocked(self._opener).open(chunk, offset)
+
+    @staticmethod
+    def _unlocked(held: T | None) -> T:
+        if held is None:
             raise ValueError("opened without a keyring: this recording's contents cannot be read")
-        return self._opener.open(chunk, offset)
+        return held
 
     def _chunk(self, number: int) -> tuple[Chunk, Record, bytes]:
         entry = self._index[number]

@@ -170,6 +170,7 @@ KNOWN = [
         "BS from a full line goes to the last column but one, as in pyte, xterm",
     ),
     ("1\r\n2 \x1b[LX", ["1", "X", "2"], "IL and DL move to the first column, as in pyte, xterm"),
+    ("word\x1b[1;2H\x1b[30@", ["w"], "ICH up to the edge blanks what it moved over it, as in pyte, xterm"),
     ("\x9b3Ca\x85b", ["   a", "b"], "C1 controls are obeyed, as in pyte, xterm"),
     ("\x1b(0q", ["─"], "tmux keeps line drawing as letters with an attribute"),
 ]
