@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 FLOOR_S: Final = 0.1
-CEILING_S: Final = 15.0
+CEILING_S: Final = 8.0
 
 
 class BackOff:
