@@ -1,4 +1,4 @@
-"""Bearer tokens: each kind is good for one thing, ends when it was said to, and carries no more than its user."""
+"""Bearer tokens: each kind is good for one thing, ends when it was said to, carries no more than its user."""
 
 from __future__ import annotations
 

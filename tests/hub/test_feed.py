@@ -1,4 +1,4 @@
-"""The feed: a watcher is a place. It misses nothing, sees nothing twice, and costs nothing while it sleeps."""
+"""The feed: a watcher is a place: it misses nothing, sees nothing twice, costs nothing asleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging in: one answer for every failure, one Argon2 run for every attempt, proof held to the last moment."""
+"""Logging in: one answer for every failure, one Argon2 run for every attempt, proof to the last moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users at the desk: what is refused changes nothing, what is done is written down, who is out is out at once."""
+"""Users at the desk: a refusal changes nothing, an act is written down, who is out is out at once."""
 
 from __future__ import annotations
 

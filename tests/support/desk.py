@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -161,9 +161,10 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(clock: FakeClock | None = None) -> AsyncIterator[Office]:
+async def open_office(clock: FakeClock | None = None, store: Store | None = None) -> AsyncIterator[Office]:
+    """Over a store of one's own or, without one, in memory."""
     clock = clock or FakeClock()
-    async with open_memory(clock) as store:
+    async with open_memory(clock) if store is None else nullcontext(store) as store:
         await claim_cluster(store, CLUSTER, clock)
         keyring = await open_keyring(store, seal(), CLUSTER, clock)
         desk = Desk(store, clock, keyring, CLUSTER, "hub_test")

@@ -51,7 +51,7 @@ class Desk:
             raise
 
     async def note_refusal(self, caller: Caller, refusal: MeziteError) -> None:
-        """Writes a refusal down, with evidence that the caller does not get. Expiry and questions are none."""
+        """Writes a refusal down, with evidence the caller does not get. Expiry and questions are none."""
         if refusal.code in ("expired", "otp_required"):
             return
         identity = caller.identity

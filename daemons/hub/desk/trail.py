@@ -134,7 +134,7 @@ class Heads:
         return head
 
     async def _keep_outside(self, line: str) -> None:
-        """A full disk must not end the hub: the head is in the database and the log, and the next one follows."""
+        """A full disk must not end the hub: the head is in database and log, and the next one follows."""
         try:
             await asyncio.to_thread(_append, self.path, line)
         except OSError as error:
