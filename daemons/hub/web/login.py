@@ -14,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 import mezite
+from daemons.hub import peers
 from daemons.hub.desk.certs import Issued, PublicKeys
 from daemons.hub.desk.logins import Logins, Proof
 from daemons.hub.keyring import Keyring
@@ -110,7 +111,7 @@ def bearer(found: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)
 
 
 def client_ip(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return peers.plain(request.client.host) if request.client else ""
 
 
 def router(logins: Logins, addresses: Callable[[], Addresses], now: Callable[[], datetime]) -> APIRouter:

@@ -12,12 +12,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from mezite.api.status import answer
+from mezite.api.status import answer, one_line
 from mezite.errors import MeziteError, OurFault
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+LONGEST_FAULTS: Final = 500
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 class Problem(BaseModel):
@@ -31,8 +33,12 @@ class Problem(BaseModel):
 
 
 def problem(status: int, detail: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code)
-    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body_of(status, detail, code), status, headers, media_type=MEDIA_TYPE)
+
+
+def body_of(status: int, detail: str, code: str) -> dict[str, Any]:
+    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=one_line(detail), code=code)
+    return told.model_dump()
 
 
 def refusal(error: MeziteError) -> JSONResponse:
@@ -61,11 +67,11 @@ def install(app: FastAPI) -> None:
             f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}"
             for fault in error.errors()[:5]
         )
-        return problem(422, faults[:500], "invalid")
+        return problem(422, faults[:LONGEST_FAULTS], "invalid")
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        code = _CODES.get(error.status_code, "refused")
         return problem(error.status_code, str(error.detail), code, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
