@@ -27,7 +27,7 @@ from daemons.hub.desk.desk import Desk
 from mezite.api.status import answer
 from mezite.audit.events import Kind
 from mezite.clock import rfc3339
-from mezite.errors import Denied, Invalid, MeziteError
+from mezite.errors import Denied, Invalid, MeziteError, Unavailable
 from mezite.model.identity import Identity, IdentityKind
 
 LIFETIME: Final = timedelta(minutes=5)
@@ -119,6 +119,10 @@ async def serving(admin: AdminSocket, path: Path) -> AsyncIterator[None]:
     before = os.umask(0o177)
     try:
         server = await asyncio.start_unix_server(admin.answer, path, limit=LONGEST_LINE, backlog=16)
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be listened on: {error.strerror or error}; choose another data_dir"
+        ) from None
     finally:
         os.umask(before)
     try:

@@ -26,10 +26,15 @@ def take(settings: HubSettings, target: Path, *, with_keys: bool) -> None:
         raise Exists(f"{target} exists; name a directory that does not") from None
     except OSError as error:
         raise Unavailable(f"{target} cannot be made: {error.strerror}") from None
-    sqlite_files.backup(DataDir(settings.data_dir), target / DATABASE)
-    for name in (HEADS, SEAL_KEY) if with_keys else (HEADS,):
-        if (source := settings.data_dir / name).exists():
-            _copy_private(source, target / name)
+    try:
+        # The heads first: one written after the database was copied would vouch for events it does not have.
+        for name in (HEADS, SEAL_KEY) if with_keys else (HEADS,):
+            if (source := settings.data_dir / name).exists():
+                _copy_private(source, target / name)
+        sqlite_files.backup(DataDir(settings.data_dir), target / DATABASE)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)  # made here, a moment ago; half a backup is none
+        raise
 
 
 def bring_back(settings: HubSettings, source: Path, *, force: bool) -> None:
@@ -43,6 +48,7 @@ def bring_back(settings: HubSettings, source: Path, *, force: bool) -> None:
     if brought.exists() and present.exists() and brought.read_bytes() != present.read_bytes() and not force:
         raise Conflict(f"{present} is another key than the backup's; --force replaces it")
     sqlite_files.restore(source / DATABASE, settings.data_dir, force=force)
+    _set_aside(settings.data_dir / HEADS)
     for name in (HEADS, SEAL_KEY):
         if (source / name).exists():
             _copy_private(source / name, settings.data_dir / name)
@@ -51,6 +57,12 @@ def bring_back(settings: HubSettings, source: Path, *, force: bool) -> None:
 def _embedded(settings: HubSettings) -> None:
     if settings.database.driver is not DatabaseDriver.SQLITE:
         raise Conflict("PostgreSQL has its own tools for this: pg_dump and pg_restore")
+
+
+def _set_aside(heads: Path) -> None:
+    """Heads of the data that was given up vouch for other events. They are evidence, so they are kept."""
+    if heads.exists():
+        heads.replace(heads.with_name(f"{heads.name}.replaced"))
 
 
 def _copy_private(source: Path, target: Path) -> None:

@@ -23,6 +23,7 @@ from daemons.hub.desk.second_factor import SecondFactor
 from daemons.hub.desk.trail import Heads
 from daemons.hub.feed import Feed
 from daemons.hub.first_start import Welcome, welcome
+from daemons.hub.hub_id import hub_id
 from daemons.hub.keyring import claim_cluster, open_keyring, seal_key_file
 from daemons.hub.metrics import Metrics
 from daemons.hub.proof.passwords import Passwords
@@ -48,7 +49,6 @@ from mezite.ca.keys import Seal
 from mezite.clock import Clock, SystemClock
 from mezite.config import Address, DatabaseDriver, HubSettings
 from mezite.errors import SettingsError
-from mezite.ids import mint
 from mezite.model.cluster import Cluster
 from mezite.storage.ports import Store
 
@@ -88,9 +88,9 @@ async def hub(
         }
         store = await stack.enter_async_context(_opened(settings, clock))
         cluster = await claim_cluster(store, settings.cluster_name, clock)
-        seal, made = await _seal(settings, cluster)
+        seal, made = await _seal(settings, cluster, store)
         keyring = await open_keyring(store, seal, cluster.name, clock)
-        desk = Desk(store, clock, keyring, cluster.name, mint("hub"))
+        desk = Desk(store, clock, keyring, cluster.name, hub_id(settings.data_dir))
         feed, metrics = Feed(store), Metrics()
         heads = Heads(desk, settings.data_dir / "audit-heads.log")
         passwords = Passwords()
@@ -159,11 +159,12 @@ def _opened(settings: HubSettings, clock: Clock) -> AbstractAsyncContextManager[
             return open_postgres(settings.database.url.reveal(), clock)
 
 
-async def _seal(settings: HubSettings, cluster: Cluster) -> tuple[Seal, bool]:
+async def _seal(settings: HubSettings, cluster: Cluster, store: Store) -> tuple[Seal, bool]:
     """The seal over the cluster's keys, and whether a fresh key file was made for it."""
     passphrase = settings.auth.ca_key_passphrase
     if passphrase is None:
-        return await asyncio.to_thread(seal_key_file, settings.data_dir / "seal.key")
+        sealed = await store.read(lambda tx: tx.authorities.count() > 0)
+        return await asyncio.to_thread(seal_key_file, settings.data_dir / "seal.key", sealed_already=sealed)
     return await asyncio.to_thread(Seal.from_passphrase, passphrase.reveal(), cluster.seal_salt), False
 
 

@@ -27,6 +27,7 @@ from mezite.ca import bundle, keys, ssh_certs, ssh_keys, tls_authority, tls_cert
 from mezite.ca.bundle import TrustBundle
 from mezite.ca.keys import Seal
 from mezite.ca.ssh_certs import Permit
+from mezite.ca.trust import BACKDATED
 from mezite.clock import Clock, rfc3339
 from mezite.errors import Damaged, SettingsError
 from mezite.ids import mint, mint_uuid
@@ -205,7 +206,7 @@ def _fresh(kind: AuthorityKind, cluster: str, now: datetime, seal: Seal) -> Auth
 
 
 async def claim_cluster(store: Store, name: str, clock: Clock) -> Cluster:
-    """The stored cluster, written on the first start. Data of another cluster, or of the future, is refused."""
+    """The stored cluster, written on the first start. Data of another cluster or of the future is refused."""
 
     def unit(tx: Writing) -> Cluster:
         now = clock.now()
@@ -213,7 +214,7 @@ async def claim_cluster(store: Store, name: str, clock: Clock) -> Cluster:
         if others:
             raise SettingsError([f"cluster_name: this data belongs to cluster {others[0].name}, not {name}"])
         stored = tx.clusters.get(name)
-        if stored is not None and now < stored.created_at:
+        if stored is not None and now < stored.created_at - BACKDATED:
             raise SettingsError(
                 [
                     f"the clock of this machine says {rfc3339(now)}, which is before this cluster was made "
