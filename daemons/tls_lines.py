@@ -4,9 +4,10 @@ asyncio's own TLS keeps two buffers of 256 KiB per connection. Here OpenSSL work
 as small as what went through them, and all connections of one listener read into one shared inbox: its bytes
 are handed to OpenSSL before the loop can read for anybody else.
 
-What lives here: handshake, plaintext in, plaintext out, an orderly end. What the bytes mean does not, nor how
-long one waits for them. Bounds: a peer that sends faster than it is read is paused at `MAX_UNREAD`; one that
-does not read what it is sent is cut off at `MAX_UNSENT`.
+What lives here: handshake, plaintext in, plaintext out, an orderly end, and the way back to plain TCP where
+both ends agreed on it. What the bytes mean does not, nor how long one waits for them. Bounds: a peer that
+sends faster than it is read is paused at `MAX_UNREAD`; one that does not read what it is sent is cut off at
+`MAX_UNSENT`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, cast
 
 from mezite.errors import NotLoggedIn, Unavailable
@@ -44,6 +47,19 @@ def new_inbox() -> memoryview:
     return memoryview(bytearray(INBOX_BYTES))
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A connection that was TLS and is plain TCP from here on. Whoever holds it closes it."""
+
+    socket: socket.socket
+    """Not blocking."""
+    first: bytes
+    """What the peer sent right behind the end of TLS and was read together with it."""
+
+    def close(self) -> None:
+        self.socket.close()
+
+
 class TlsLine(asyncio.BufferedProtocol):
     """One connection, either end. Await `handshake` first, then `read` in one task; `write` whenever."""
 
@@ -52,6 +68,7 @@ class TlsLine(asyncio.BufferedProtocol):
         "_encrypted",
         "_fault",
         "_inbox",
+        "_left",
         "_over",
         "_paused",
         "_plain",
@@ -80,7 +97,7 @@ class TlsLine(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._plain: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._secured = self._over = self._paused = False
+        self._secured = self._over = self._paused = self._left = False
         self._fault: Exception | None = None
 
     async def handshake(self) -> None:
@@ -105,24 +122,49 @@ class TlsLine(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Sends, or does nothing once the connection is over: whoever reads learns of that."""
-        if self._over or self._transport is None:
+        if self._over or self._transport is None or self._transport.is_closing():
             return
         try:
             self._tls.write(data)
         except ssl.SSLError as error:
             self._end(_named(error))
+            self._close_transport()
             return
         self._flush()
 
     def close(self) -> None:
         """Ends the connection in good order: what was written still arrives, if the peer reads it soon."""
         if self._over:
+            self._close_transport()
             return
-        # It raises once close_notify is written, since the peer's answer is not waited for.
-        with contextlib.suppress(ssl.SSLError, ValueError):
-            self._tls.unwrap()
-        self._flush()
+        self._say_goodbye()
         self._end(None)
+        self._close_transport()
+
+    async def detach(self) -> Raw:
+        """Ends TLS in good order on both sides and gives the TCP connection up to the caller.
+
+        Both ends do so at the same place in the talk; `Unavailable` if the peer does something else. The line
+        is over in any case, and closing it afterwards does nothing to what was given up.
+        """
+        self._say_goodbye()
+        while not self._left:
+            self._raise_if_over()
+            await self._news()
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._plain:
+            self.abort()
+            raise Unavailable("the other end did not leave TLS as agreed", code="line_lost")
+        transport.set_write_buffer_limits(high=0)
+        while transport.get_write_buffer_size():
+            await self._news()
+            if transport.is_closing():
+                raise Unavailable("the other end hung up", code="line_lost")
+        # The transport closes its own descriptor later, in its own time; ours is another one.
+        given = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        given.setblocking(False)  # noqa: FBT003  the name says it
+        transport.abort()
+        return Raw(given, self._encrypted.read())
 
     def abort(self) -> None:
         """Drops the connection at once."""
@@ -155,24 +197,32 @@ class TlsLine(asyncio.BufferedProtocol):
         else:
             self._step()
 
+    def resume_writing(self) -> None:
+        """All is sent that was written; only `detach` waits for it."""
+        self._wake()
+
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._inbox
 
     def buffer_updated(self, nbytes: int) -> None:
         # In slices, because a memory BIO never shrinks again.
         for start in range(0, nbytes, _RECORD):
-            if self._over:
+            if self._over and not self._left:
                 return
             self._encrypted.write(self._inbox[start : min(nbytes, start + _RECORD)])
-            self._step()
+            # Behind the end of TLS come bytes that OpenSSL has no business with.
+            if not self._left:
+                self._step()
 
     def eof_received(self) -> bool:
         self._end(None)
+        self._close_transport()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(None if exc is None else Unavailable("the connection broke off", code="line_lost"))
         self._transport = None
+        self._wake()
 
     # What they do.
 
@@ -185,17 +235,35 @@ class TlsLine(asyncio.BufferedProtocol):
                 self._wake()
             while chunk := self._tls.read(_RECORD):
                 self._plain.append(chunk)
-            self._end(None)
+            self._leave()
         except ssl.SSLWantReadError:
             if self._plain:
                 self._wake()
             self._pause_if_full()
         except ssl.SSLZeroReturnError:
-            self._end(None)
+            self._leave()
         except ssl.SSLError as error:
             # The alert that says why must still leave.
             self._flush()
             self._end(_named(error))
+            self._close_transport()
+        self._flush()
+
+    def _leave(self) -> None:
+        """The peer has ended TLS. What it sends from here on is for whoever takes the connection over.
+
+        Whoever holds the line may do that, or close it; if it does neither, TCP ends by itself.
+        """
+        self._left = True
+        self._end(None)
+        if self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(CLOSING_S, self._close_transport)
+
+    def _say_goodbye(self) -> None:
+        # It raises once close_notify is written, since the peer's answer is not waited for.
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._tls.unwrap()
         self._flush()
 
     def _flush(self) -> None:
@@ -217,6 +285,8 @@ class TlsLine(asyncio.BufferedProtocol):
             return
         self._over, self._fault = True, fault
         self._wake()
+
+    def _close_transport(self) -> None:
         transport = self._transport
         if transport is not None and not transport.is_closing():
             transport.close()

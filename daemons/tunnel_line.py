@@ -6,7 +6,7 @@ by `receive`, typed; whoever hears it says why, if it may, and closes.
 
 from __future__ import annotations
 
-from daemons.tls_lines import TlsLine
+from daemons.tls_lines import Raw, TlsLine
 from mezite.api.tunnel.frames import FrameReader, frame
 from mezite.api.tunnel.messages import AnyMessage, decode, encode
 from mezite.api.tunnel.talk import End, Talk
@@ -46,6 +46,12 @@ class TunnelLine:
         self.talk.say(message)
         self.tls.write(framed)
         return payload
+
+    async def detach(self) -> Raw:
+        """Once the talk is over on both sides: the connection as plain TCP."""
+        if self._payloads or not self._frames.between_frames:
+            raise Unavailable("the other end said more than was agreed", code="line_lost")
+        return await self.tls.detach()
 
     def close(self, last_word: AnyMessage | None = None) -> None:
         """Ends the connection, after a last word if the talk is not over."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemons import tls_lines
-from daemons.tls_lines import TlsLine, client_context, load_pair, narrow, new_inbox
+from daemons.tls_lines import Raw, TlsLine, client_context, load_pair, narrow, new_inbox
 from mezite.ca import keys, tls_authority, tls_certs
 from mezite.ca.keys import Seal
 from mezite.ca.tls_authority import TlsAuthority
@@ -278,3 +279,113 @@ async def test_many_lines_share_one_inbox_and_never_mix(pki: Pki) -> None:
                 group.create_task(echo(await accepted.get()))
             asked = [group.create_task(ask(line, bytes([65 + n]))) for n, line in enumerate(ends)]
         assert [task.result() for task in asked] == [bytes([65 + n]) * 5_000 for n in range(12)]
+
+
+# Back to plain TCP.
+
+
+@pytest.mark.parametrize("behind", [0, 1, 21, 100_000], ids=lambda count: f"{count} bytes behind")
+async def test_both_ends_leave_tls_and_go_on_over_the_same_connection(pki: Pki, behind: int) -> None:
+    """Whatever comes in one packet with the end of TLS belongs to what follows it, and is not lost."""
+    following = bytes(range(256)) * (behind // 256) + bytes(range(behind % 256))
+    async with listening(pki.server()) as (port, accepted), asyncio.TaskGroup() as group:
+        client = group.create_task(asyncio.to_thread(_leaving_client, pki.client(), port, following))
+        far = await accepted.get()
+        await far.handshake()
+        assert await far.read() == b"over"
+        far.write(b"yes")
+        raw = await far.detach()
+        got, loop = raw.first, asyncio.get_running_loop()
+        assert raw.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "Nagle costs 44 ms an answer"
+        while len(got) < behind:
+            got += await loop.sock_recv(raw.socket, 65_536)
+        assert got == following
+        await loop.sock_sendall(raw.socket, b"plain")
+        raw.close()
+    assert client.result() == (b"yes", b"plain")
+
+
+def _leaving_client(context: ssl.SSLContext, port: int, following: bytes) -> tuple[bytes, bytes]:
+    """A client of the standard library: leaves TLS and, in the same write, goes on in plain."""
+    encrypted, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(encrypted, sent, server_hostname=NAME)
+    with socket.create_connection(("127.0.0.1", port)) as tcp:
+
+        def until(step: Callable[[], bytes | None]) -> bytes | None:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    tcp.sendall(sent.read())
+                    encrypted.write(tcp.recv(65_536))
+
+        until(lambda: tls.do_handshake())
+        tls.write(b"over")
+        answer = until(lambda: tls.read(100))
+        with contextlib.suppress(ssl.SSLError):
+            tls.unwrap()
+        tcp.sendall(sent.read() + following)
+        # The hub's own end of TLS stands before what it says in plain.
+        with contextlib.suppress(ssl.SSLZeroReturnError):
+            until(lambda: tls.read(100) or _end())
+        plain = encrypted.read()
+        while more := tcp.recv(65_536):
+            plain += more
+        return answer or b"", plain
+
+
+def _end() -> bytes:
+    raise ssl.SSLZeroReturnError
+
+
+async def test_lines_of_our_own_at_both_ends_may_leave_in_either_order(pki: Pki) -> None:
+    async with both_ends(pki) as (near, far):
+        given = await far_first(near, far)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(given[0].socket, b"plain")
+        assert given[1].first + await loop.sock_recv(given[1].socket, 100) == b"plain"
+        near.close()
+        far.abort()
+        await loop.sock_sendall(given[1].socket, b"still there")
+        assert await loop.sock_recv(given[0].socket, 100) == b"still there"
+        for raw in given:
+            raw.close()
+
+
+async def far_first(near: TlsLine, far: TlsLine) -> tuple[Raw, Raw]:
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(far.detach())
+        assert await near.read() == b"", "whoever reads on learns that the peer has left"
+        second = group.create_task(near.detach())
+    return first.result(), second.result()
+
+
+async def test_a_peer_that_goes_instead_of_leaving_tls_is_an_error(pki: Pki) -> None:
+    async with both_ends(pki) as (near, far):
+        near.abort()
+        with pytest.raises(Unavailable):
+            await far.detach()
+        assert far.is_over
+
+
+async def test_a_peer_that_says_more_than_was_agreed_keeps_nothing_open(pki: Pki) -> None:
+    async with both_ends(pki) as (near, far):
+        near.write(b"more")
+        near.close()
+        with pytest.raises(Unavailable, match="did not leave TLS as agreed"):
+            await far.detach()
+        assert far.is_over
+
+
+async def test_whoever_left_tls_and_is_taken_over_by_nobody_is_dropped(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_lines, "CLOSING_S", 0.01)
+    async with listening(pki.server()) as (port, accepted):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=pki.client(), server_hostname=NAME
+        )
+        far = await accepted.get()
+        writer.close()
+        assert await far.read() == b""
+        assert await reader.read() == b""
