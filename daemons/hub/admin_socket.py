@@ -40,6 +40,8 @@ _CREDENTIALS: Final = struct.Struct("3i")
 class AdminSocket:
     desk: Desk
     auth_addr: Callable[[], str]
+    web_addr: Callable[[], str]
+    """What a person types after `--proxy=`; it stands in enrolment commands made over the socket."""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -86,6 +88,7 @@ class AdminSocket:
             "tls_certificate": pem,
             "tls_authorities": self.desk.keyring.tls_authorities_pem,
             "auth_addr": self.auth_addr(),
+            "web_addr": self.web_addr(),
             "cluster": self.desk.cluster,
             "expires_at": rfc3339(identity.expires_at),
         }

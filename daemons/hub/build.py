@@ -121,7 +121,7 @@ async def hub(
             ports["auth.listen_addr"] = await stack.enter_async_context(
                 rpc.serving(services, address=_grpc(settings.auth.listen_addr), tls=server_tls)
             )
-            admin = AdminSocket(desk, lambda: where.auth)
+            admin = AdminSocket(desk, lambda: where.auth, lambda: where.public_web)
             await stack.enter_async_context(admin_socket.serving(admin, settings.data_dir / "admin.sock"))
         if settings.proxy.enabled:
             await stack.enter_async_context(

@@ -30,7 +30,7 @@ def admit(data_dir: Path) -> Pass:
         raise from_http(403, str(problem.get("message", "")), str(problem.get("code", "")))
     try:
         hub = KnownHub(
-            proxy="",
+            proxy=_text(answer, "web_addr"),
             cluster=_text(answer, "cluster"),
             auth_addr=_dialled(_text(answer, "auth_addr")),
             ssh_addr=None,

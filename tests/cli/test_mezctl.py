@@ -185,7 +185,9 @@ def test_a_mangled_access_token_is_told_without_repeating_it(
 
 def test_the_admin_socket_administers_and_is_nobody(hub: RunningHub, prompt: Prompt, name: str) -> None:
     local = ("--local", f"--data-dir={hub.data_dir}")
-    assert prompt.mezctl(*local, "users", "create", name).code == 0
+    created = prompt.mezctl(*local, "users", "create", name)
+    assert created.code == 0
+    assert f" --proxy={hub.web} " in created.out
     assert prompt.mezctl(*local, "login").code == 4, "a token belongs to a user"
     assert prompt.mezctl(f"--data-dir={hub.data_dir}", "status").code == 0, "without a login it is the way"
 

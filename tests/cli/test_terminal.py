@@ -156,7 +156,8 @@ def test_a_password_is_changed_and_the_login_goes_on(
     assert prompt.msh("passwd", "--password-stdin", stdin=f"{NEW_PASSWORD}\n{PASSWORD}\n").code == 0
 
 
-def test_tables_fit_the_terminal(admin: Prompt) -> None:
+def test_tables_fit_the_terminal(admin: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # it would speak for the terminal
     command, *rest = [*program("mezctl"), "audit", "ls"]
     child = pexpect.spawn(
         command, rest, env=environment(admin.home), encoding="utf-8", timeout=20, dimensions=(40, 60)

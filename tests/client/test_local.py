@@ -21,6 +21,7 @@ ANSWER = {
     "tls_certificate": "-----BEGIN CERTIFICATE-----\n",
     "tls_authorities": to_pem(tls().certificate).decode(),
     "auth_addr": ":3025",
+    "web_addr": "mezite.example.com:3080",
     "cluster": "production",
     "expires_at": "2026-03-24T10:05:00Z",
 }
@@ -61,6 +62,7 @@ def test_the_answer_is_a_pass_for_loopback(hub: Hub, data_dir: Path) -> None:
     given = admit(data_dir)
     assert given.hub.auth_addr == "127.0.0.1:3025"
     assert given.hub.cluster == "production"
+    assert given.hub.proxy == "mezite.example.com:3080"
     assert given.key not in repr(given)
     assert set(json.loads(heard[0])) == {"tls_public_key"}
 

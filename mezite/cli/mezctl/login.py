@@ -45,4 +45,4 @@ def _good_from_here(text: str, proxy: str) -> str:
     from mezite.client import access_token
 
     token = access_token.parse(text)
-    return replace(token, web_addr=proxy).text() if proxy else text
+    return replace(token, web_addr=proxy).text()

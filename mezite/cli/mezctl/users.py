@@ -209,7 +209,7 @@ def _enrolment(hub: Hub, token: str) -> str:
 
     known = hub.who.hub
     pins = "".join(f" --ca-pin={authority.pin}" for authority in authorities(known.tls_authorities))
-    return f"msh enrol --proxy={known.proxy or 'HOST:3080'} --token={plain(token)}{pins}"
+    return f"msh enrol --proxy={known.proxy} --token={plain(token)}{pins}"
 
 
 def _record(user: User) -> dict[str, object]:
