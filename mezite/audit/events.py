@@ -51,10 +51,16 @@ class Kind(Enum):
     NODE_REMOVED = ("node.removed", "T1403I")
     NODE_UPDATED = ("node.updated", "T1404I")
     ACCESS_DENIED = ("access.denied", "T1500W")
-    """An administrative call refused for want of rights."""
+    """A call, or a connection to a node, refused for want of rights."""
     HUB_STARTED = ("hub.started", "T1600I")
     HUB_STOPPED = ("hub.stopped", "T1601I")
     SESSION_START = ("session.start", "T2000I")
+    SESSION_REFUSED = ("session.refused", "T2000W")
+    SESSION_END = ("session.end", "T2001I")
+    SESSION_COMMAND = ("session.command", "T2002I")
+    CONNECTION_CUT = ("connection.cut", "T2010W")
+    FILE_TRANSFER = ("file.transfer", "T3000I")
+    FILE_TRANSFER_FAILED = ("file.transfer.failed", "T3000W")
     PORT_FORWARDING_DENIED = ("access.denied.port_forwarding", "T4002W")
 
     def __init__(self, type_: str, code: str) -> None:

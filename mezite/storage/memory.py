@@ -154,6 +154,8 @@ class MemoryView:
         self.locks = MemoryShelf(shelves.LOCKS, tables, undo)
         self.authorities = MemoryShelf(shelves.AUTHORITIES, tables, undo)
         self.clusters = MemoryShelf(shelves.CLUSTERS, tables, undo)
+        self.connections = MemoryShelf(shelves.CONNECTIONS, tables, undo)
+        self.report_marks = MemoryShelf(shelves.REPORT_MARKS, tables, undo)
         self.audit = MemoryTrail(tables.ledger)
         self.changes = MemoryChanges(tables.ledger)
 

@@ -25,6 +25,7 @@ from mezite.audit.events import Event
 from mezite.model.authority import Authority
 from mezite.model.change import Change, ChangeKind, ChangeOp
 from mezite.model.cluster import Cluster
+from mezite.model.connection import Connection, ReportMark
 from mezite.model.lock import Lock
 from mezite.model.node import HubPulse, JoinToken, Node, Presence
 from mezite.model.role import Role
@@ -141,6 +142,10 @@ class Reading(Protocol):
     @property
     def clusters(self) -> ReadShelf[Cluster]: ...
     @property
+    def connections(self) -> ReadShelf[Connection]: ...
+    @property
+    def report_marks(self) -> ReadShelf[ReportMark]: ...
+    @property
     def audit(self) -> AuditTrail: ...
     @property
     def changes(self) -> ChangeLog: ...
@@ -173,6 +178,10 @@ class Writing(Reading, Protocol):
     def authorities(self) -> Shelf[Authority]: ...
     @property
     def clusters(self) -> Shelf[Cluster]: ...
+    @property
+    def connections(self) -> Shelf[Connection]: ...
+    @property
+    def report_marks(self) -> Shelf[ReportMark]: ...
 
     def record(self, event: Event) -> None:
         """Adds it to the audit chain, in this commit."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Generic
 from mezite.errors import Exists, Invalid, Stale
 from mezite.model.authority import Authority
 from mezite.model.cluster import Cluster
+from mezite.model.connection import Connection, ReportMark
 from mezite.model.lock import Lock
 from mezite.model.node import HubPulse, JoinToken, Node, Presence
 from mezite.model.role import Role
@@ -114,6 +115,10 @@ JOIN_TOKENS: Final = Plan(JoinToken, "join_tokens", "join token", "id")
 LOCKS: Final = Plan(Lock, "locks", "lock", "id", (Column("target"), Column("value")))
 AUTHORITIES: Final = Plan(Authority, "authorities", "authority", "id", (Column("kind"),))
 CLUSTERS: Final = Plan(Cluster, "clusters", "cluster", "name")
+CONNECTIONS: Final = Plan(
+    Connection, "connections", "connection", "id", (Column("node_id"), _USER, Column("hub_id"))
+)
+REPORT_MARKS: Final = Plan(ReportMark, "report_marks", "report", "node_id")
 
 PLANS: Final[tuple[Plan[Any], ...]] = (
     USERS,
@@ -128,4 +133,6 @@ PLANS: Final[tuple[Plan[Any], ...]] = (
     LOCKS,
     AUTHORITIES,
     CLUSTERS,
+    CONNECTIONS,
+    REPORT_MARKS,
 )

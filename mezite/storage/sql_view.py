@@ -36,6 +36,8 @@ class SqlReading:
         self.locks = SqlShelf(shelves.LOCKS, executor)
         self.authorities = SqlShelf(shelves.AUTHORITIES, executor)
         self.clusters = SqlShelf(shelves.CLUSTERS, executor)
+        self.connections = SqlShelf(shelves.CONNECTIONS, executor)
+        self.report_marks = SqlShelf(shelves.REPORT_MARKS, executor)
 
     def _where_it_ends(self) -> Ends:
         return stored_ends(self._executor)

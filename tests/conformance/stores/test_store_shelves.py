@@ -12,6 +12,8 @@ import pytest
 from mezite.errors import Exists, Invalid, Stale
 from mezite.model.authority import Authority, AuthorityKind
 from mezite.model.cluster import Cluster
+from mezite.model.connection import Connection, ReportMark
+from mezite.model.identity import Identity, IdentityKind
 from mezite.model.lock import Lock, LockTarget
 from mezite.model.node import HubPulse, JoinToken, Node, Presence
 from mezite.model.role import (
@@ -83,6 +85,19 @@ NOUNS: dict[str, Any] = {
     "locks": Lock("lock_1", LockTarget.LOGIN, "root", "root", "no more", "admin", NOON, NOON + HOUR),
     "authorities": Authority("ca_1", AuthorityKind.TLS, b"\x30\x82", b"sealed", NOON),
     "clusters": Cluster("production", NOON, b"salt"),
+    "connections": Connection(
+        "c0ffee",
+        "4b5a6d8e",
+        "user_1",
+        "hub_1",
+        Identity(IdentityKind.USER, "user_1", "ana", 2**62, NOON, NOON + HOUR, ("dev",), {"team": ("core",)}),
+        "10.0.0.1",
+        NOON,
+        mfa=True,
+        sessions={"5e55": "root"},
+        ended_at=NOON + HOUR,
+    ),
+    "report_marks": ReportMark("4b5a6d8e", 2**40),
 }
 
 
