@@ -57,9 +57,10 @@ class AdminSocket:
                 await writer.wait_closed()
 
     async def _judged(self, reader: asyncio.StreamReader, peer: socket.socket) -> dict[str, object]:
+        # Read in any case: closing over unread bytes would reset the line, and the refusal would be lost.
+        line = await reader.readline()
         try:
-            name = _os_user(peer)
-            return await self._certified(name, await reader.readline())
+            return await self._certified(_os_user(peer), line)
         except MeziteError as error:
             told = answer(error)
             return {"error": {"code": told.code, "message": told.message}}
