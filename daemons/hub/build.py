@@ -77,6 +77,7 @@ async def hub(
         raise SettingsError(
             ["auth.enabled: false, but the embedded database belongs to the auth service alone"]
         )
+    own_web = _own_web_context(settings)
     async with AsyncExitStack() as stack:
         listeners = {
             key: stack.enter_context(bind(key, address))
@@ -132,8 +133,8 @@ async def hub(
             app = web.application(
                 logins, metrics, {"database": janitor.database_answers(store)}, where.addresses, clock.now
             )
-            context = _web_context(settings, server_tls)
-            await stack.enter_async_context(web.serving(app, listeners["proxy.web_listen_addr"], context))
+            shown = own_web or server_tls.context()
+            await stack.enter_async_context(web.serving(app, listeners["proxy.web_listen_addr"], shown))
         running = Hub(
             desk,
             where.addresses(),
@@ -168,10 +169,11 @@ async def _seal(settings: HubSettings, cluster: Cluster, store: Store) -> tuple[
     return await asyncio.to_thread(Seal.from_passphrase, passphrase.reveal(), cluster.seal_salt), False
 
 
-def _web_context(settings: HubSettings, server_tls: ServerTls) -> ssl.SSLContext:
+def _own_web_context(settings: HubSettings) -> ssl.SSLContext | None:
+    """What the operator's own certificate makes of the web's TLS; None when there is none."""
     files = settings.proxy.tls
     if files.cert_file is None or files.key_file is None:
-        return server_tls.context()
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
