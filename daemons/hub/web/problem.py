@@ -42,8 +42,6 @@ def body_of(status: int, detail: str, code: str) -> dict[str, Any]:
 
 
 def refusal(error: MeziteError) -> JSONResponse:
-    if isinstance(error, OurFault):
-        log.error("%s", error)
     told = answer(error)
     headers = {"WWW-Authenticate": "Bearer"} if told.http == HTTPStatus.UNAUTHORIZED else None
     return problem(told.http, told.message, told.code, headers)
@@ -59,6 +57,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MeziteError)
     async def ours(_request: Request, error: MeziteError) -> JSONResponse:
+        if isinstance(error, OurFault):
+            log.error("%s", error)
         return refusal(error)
 
     @app.exception_handler(RequestValidationError)
@@ -71,6 +71,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:
+            # The framework's word for a body that breaks its parser: too deep, or a number without end.
+            return problem(422, "the body does not read as JSON", "invalid")
         code = _CODES.get(error.status_code, "refused")
         return problem(error.status_code, str(error.detail), code, dict(error.headers or {}))
 
