@@ -166,8 +166,15 @@ def live_hub(settings: HubSettings) -> Iterator[LiveHub]:
             told[0].loop.call_soon_threadsafe(stop.set)
         worker.join(PATIENCE_S)
     if failure:
-        raise failure[0]
+        raise _cause(failure[0])
     assert not worker.is_alive(), "the hub does not stop"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a task group wrapped, as `daemons.lifecycle` unwraps it for the one line that it prints."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _no(_cluster: str, _pins: tuple[str, ...]) -> bool:
