@@ -11,7 +11,7 @@ from typing import Final
 
 from recordings.events import Event, Marker, Output
 
-CHUNK_BYTES: Final = 128 * 1024
+CHUNK_BYTES: Final = 64 * 1024
 """Output in one chunk. A seek replays at most this much into a screen, so it bounds the time of a jump."""
 CHUNK_AGE_US: Final = 400_000
 CHUNK_EVENTS: Final = 4096

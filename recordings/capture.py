@@ -35,7 +35,7 @@ OVERRUN: Final = 2
 """A strict recorder is lost at this many times its backlog: its caller does not listen."""
 SYNC_US: Final = 400_000
 """How long written chunks may wait to be forced to disk."""
-PIECE_BYTES: Final = 64 * 1024
+PIECE_BYTES: Final = 16 * 1024
 LOST_LABEL: Final = "lost"
 NO_ANSWER: Final = "the disk did not answer in time"
 

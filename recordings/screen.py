@@ -163,37 +163,38 @@ class Screen(Canvas):
     # --- text ---
 
     def _draw_narrow(self, text: str) -> None:
-        """A run of characters of one column each, onto as many lines as it takes."""
-        columns = self.columns
+        """A run of characters of one column each."""
+        x = self._x
+        end = x + len(text)
+        if end > self.columns:
+            self._draw_over_edge(text)
+            return
+        line, style = self._lines[self._y], self._pen.style
+        if line.wide:
+            line.part(x)
+            line.part(end)
+        line.chars[x:end] = text
+        if style is not PLAIN or not line.plain:
+            line.styles[x:end] = [style] * (end - x)
+            line.plain = False
+        self._dirty.add(self._y)
         self._last = text[-1]
-        while True:
-            x = self._x
-            if x >= columns:
-                if self._wraps:
-                    self._index()
-                    x = 0
-                else:
-                    # of all that does not fit only the last is seen
-                    x, text = columns - 1, text[-1]
-            end = x + len(text)
-            piece = text
-            if end > columns:
-                end = columns
-                piece = text[: columns - x]
-            line = self._lines[self._y]
-            if line.wide:
-                line.part(x)
-                line.part(end)
-            line.chars[x:end] = piece
-            style = self._pen.style
-            if style is not PLAIN or not line.plain:
-                line.styles[x:end] = [style] * (end - x)
-                line.plain = False
-            self._dirty.add(self._y)
-            self._x = end
-            if piece is text:
-                return
-            text = text[end - x :]
+        self._x = end
+
+    def _draw_over_edge(self, text: str) -> None:
+        """A run that does not fit on its line: onto as many as it takes, or only what a full line shows."""
+        room = self.columns - self._x
+        if room > 0:
+            self._draw_narrow(text[:room])
+            text = text[room:]
+        if not self._wraps:
+            self._x = self.columns - 1
+            self._draw_narrow(text[-1])
+            return
+        for at in range(0, len(text), self.columns):
+            self._index()
+            self._x = 0
+            self._draw_narrow(text[at : at + self.columns])
 
     def _draw_any(self, text: str) -> None:
         if self._draws:
@@ -411,26 +412,28 @@ class Screen(Canvas):
 
     def snapshot(self) -> bytes:
         """All the screen is, as compact bytes: `restore` goes on as if nothing had been between."""
-        return freeze(
-            ScreenState(
-                columns=self.columns,
-                rows=self.rows,
-                lines=self._lines,
-                main=self._main,
-                x=self._x,
-                y=self._y,
-                style=self._pen.style,
-                top=self._top,
-                bottom=self._bottom,
-                flags=self._flags,
-                saved=self._saved,
-                saved_main=self._saved_main,
-                tabs=frozenset(self._tabs),
-                last=self._last,
-                machine_state=self._machine.state,
-                machine_held=self._machine.held,
-                undecoded=self._decoder.getstate()[0],
-            )
+        return freeze(self.state())
+
+    def state(self) -> ScreenState:
+        """All the screen is. Shares its lines: read it before the screen is fed again."""
+        return ScreenState(
+            columns=self.columns,
+            rows=self.rows,
+            lines=self._lines,
+            main=self._main,
+            x=self._x,
+            y=self._y,
+            style=self._pen.style,
+            top=self._top,
+            bottom=self._bottom,
+            flags=self._flags,
+            saved=self._saved,
+            saved_main=self._saved_main,
+            tabs=frozenset(self._tabs),
+            last=self._last,
+            machine_state=self._machine.state,
+            machine_held=self._machine.held,
+            undecoded=self._decoder.getstate()[0],
         )
 
     @property

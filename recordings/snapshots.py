@@ -27,7 +27,7 @@ from recordings.screen import Screen
 
 MAGIC: Final = b"\x89MZS\r\n\x1a\x01"
 PURPOSE: Final = b"snapshots"
-EVERY_BYTES: Final = 96 * 1024
+EVERY_BYTES: Final = 48 * 1024
 """Output between two snapshots: what a seek replays at most, beside one chunk."""
 EVERY_CHUNKS: Final = 64
 """Chunks between two snapshots: a quiet session has little output in many chunks."""

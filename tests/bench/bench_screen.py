@@ -1,7 +1,7 @@
 """Feeding the screen against stock pyte, and seeking: `python -m tests.bench.bench_screen [MB]`.
 
-Both read the same corpus in turns in one process, each turn on a fresh screen, and the fastest of each counts:
-what a busy machine adds is noise. Not a test: it prints, and asserts nothing about time.
+Both read the same corpus in turns in one process, each turn on a fresh screen, and the fastest of each
+counts: what a busy machine adds is noise. Not a test: it prints, and asserts nothing about time.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pyte
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from recordings.batch import CHUNK_BYTES
 from recordings.events import Event, Output
 from recordings.header import Header
 from recordings.keys import ContentKey, Keyring, wrap
@@ -44,8 +46,8 @@ def feeding(megabytes: float) -> None:
         stock: list[float] = []
         ours: list[float] = []
         for _ in range(ROUNDS):
-            stock.append(seconds(lambda text=text: pyte.Stream(pyte.Screen(COLUMNS, ROWS)).feed(text)))  # type: ignore[misc]  # bound per turn
-            ours.append(seconds(lambda raw=raw: Screen(COLUMNS, ROWS).feed(raw)))  # type: ignore[misc]
+            stock.append(seconds(partial(pyte.Stream(pyte.Screen(COLUMNS, ROWS)).feed, text)))
+            ours.append(seconds(partial(Screen(COLUMNS, ROWS).feed, raw)))
         size = len(raw) / 1_000_000
         print(
             f"{kind:9s} pyte {size / min(stock):6.2f} MB/s   ours {size / min(ours):6.2f} MB/s"
@@ -59,11 +61,12 @@ def seeking(megabytes: float) -> None:
     wrapped = wrap(content, private.public_key().public_bytes_raw(), b"b" * 16)
     sealer = Sealer(Header(b"b" * 16, "bench", 0, COLUMNS, ROWS, (wrapped,)), content, None)
     block = corpus("mixed", 2_000_000).encode()
+    piece = CHUNK_BYTES // 16
     pieces, at_us = [sealer.opening], 0
-    for turn in range(int(megabytes * 1_000_000 / 128_000)):
-        start = turn * 128_000 % (len(block) - 128_000)
+    for turn in range(int(megabytes * 1_000_000 / CHUNK_BYTES)):
+        start = turn * CHUNK_BYTES % (len(block) - CHUNK_BYTES)
         events: list[Event] = [
-            Output(at_us + at // 10, block[start + at : start + at + 4000]) for at in range(0, 128_000, 4000)
+            Output(at_us + at, block[start + at : start + at + piece]) for at in range(0, CHUNK_BYTES, piece)
         ]
         at_us += 400_000
         pieces.append(sealer.chunk(events))
