@@ -58,7 +58,13 @@ def _parts(state: ScreenState) -> Iterator[str]:
     yield RESTORE.decode() + "\x1b[H\x1b[2J"
     if state.main is not None:
         yield from _lines(state.main)
-        yield _place(state.saved_main or SavedCursor()) + "\x1b[?1049h\x1b[m\x1b[H\x1b[2J"
+    if state.saved_main is not None:
+        yield _place(state.saved_main) + "\x1b[?1049h"
+    if state.main is None and state.saved_main is not None:
+        yield "\x1b[?1049l"
+    elif state.main is not None:
+        yield "\x1b[?1047h"
+    yield "\x1b[m\x1b[H\x1b[2J"
     yield from _lines(state.lines)
     yield from _tabs(state)
     yield _save(state.saved)

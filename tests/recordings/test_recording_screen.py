@@ -14,9 +14,10 @@ from pyte.graphics import FG_BG_256
 from wcwidth import wcwidth
 
 from recordings.canvas import MAX_COLUMNS, MAX_ROWS
-from recordings.screen import NARROW, Cursor, Screen
+from recordings.screen import Cursor, Screen
 from recordings.screenstate import MAX_CELL
 from recordings.styles import PALETTE
+from recordings.terminal import NARROW
 from tests.support.terminal_corpus import KINDS, corpus
 
 
