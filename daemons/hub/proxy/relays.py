@@ -1,0 +1,232 @@
+"""The relay processes of this hub, `<data_dir>/relays/`: found or started, given pairs, told to cut.
+
+1. A relay that is found running is adopted with all it carries, whichever hub started it.
+2. Relays of another release, and those that drain, keep their pairs and are given no others.
+3. There are always `count` that take pairs: for each that ceases to, another is started.
+4. The sockets of a pair belong to the relays from the moment they are handed over, whatever comes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from daemons.hub.proxy.carrier import Carrier, Told, pair_id
+from daemons.hub.relay.wire import Take
+from daemons.lifecycle import Start, crew
+from mezite import __version__
+from mezite.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
+"""A relay holds no secret, and the hub's environment may have one."""
+LOG_FILE: Final = "relays.log"
+START_S: Final = 20.0
+LEAVE_S: Final = 5.0
+TRY_AGAIN_S: Final = 5.0
+
+
+class Leaving(Enum):
+    """What becomes of the relays when the hub stops in good order."""
+
+    STAY = "they wait for the next hub"
+    DRAIN = "each ends with its last pair"
+    END = "they end, and their pairs with them"
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    directory: Path
+    count: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    lifeline: int | None = None
+    """The reading end of a pipe: the relays started here die with whoever holds its other end."""
+    leaving: Leaving = Leaving.DRAIN
+    idle_s: float = 600.0
+    release: str = __version__
+
+
+class Relays:
+    def __init__(self, settings: RelaySettings, told: Told, start: Start) -> None:
+        self._settings, self._told, self._start = settings, told, start
+        self._carriers: dict[Path, Carrier] = {}
+        self._too_few = asyncio.Event()
+        self._gone = asyncio.Event()
+
+    def pairs(self) -> frozenset[str]:
+        """The ids of all connections that the relays carry."""
+        return frozenset[str]().union(*(carrier.carried for carrier in self._carriers.values()))
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(carrier.pid for carrier in self._carriers.values() if carrier.pid)
+
+    async def take(
+        self,
+        connection_id: str,
+        client: socket.socket,
+        agent: socket.socket,
+        client_first: bytes = b"",
+        agent_first: bytes = b"",
+    ) -> None:
+        """Has the two joined. `client_first` is what the client has said already, `agent_first` the agent."""
+        try:
+            order = Take(pair_id(connection_id), client_first, agent_first)
+            for carrier in sorted(self._taking(), key=lambda each: each.load):
+                if await carrier.take(order, client, agent):
+                    return
+        finally:
+            client.close()
+            agent.close()
+        raise Unavailable("no relay has room for the connection; try again", code="no_relay")
+
+    async def cut(self, connection_id: str) -> None:
+        """Ends the connection hard: returns when no byte of it moves any more, or it is none of ours.
+
+        What the kernel still had to send is thrown away, so whatever the user is to be told goes first.
+        """
+        pair = pair_id(connection_id)
+        for carrier in tuple(self._carriers.values()):
+            if carrier.carries(pair):
+                await carrier.cut(pair)
+
+    def _taking(self) -> list[Carrier]:
+        return [carrier for carrier in self._carriers.values() if carrier.is_taking]
+
+    async def adopt(self) -> None:
+        """Those that are there already; returns when each has said what it carries."""
+        found = [self._follow(path) for path in sorted(self._settings.directory.glob("*.sock"))]
+        for carrier in found:
+            await carrier.settled.wait()
+
+    async def fill(self) -> None:
+        """Starts as many as are missing."""
+        missing = self._settings.count - len(self._taking())
+        async with asyncio.TaskGroup() as group:
+            starting = [group.create_task(self._one_more(), name="another relay") for _ in range(missing)]
+        if not all(one.result() for one in starting):
+            log_file = self._settings.directory / LOG_FILE
+            raise Unavailable(f"not every relay could be started; see {log_file}", code="relay_lost")
+
+    async def keep_full(self) -> None:
+        """For ever."""
+        while True:
+            await self._too_few.wait()
+            self._too_few.clear()
+            try:
+                await self.fill()
+            except Unavailable as error:
+                log.error("%s", error)
+                await asyncio.sleep(TRY_AGAIN_S)
+                self._too_few.set()
+
+    async def leave(self) -> None:
+        """Asks the relays for what becomes of them; who ends at once is waited for."""
+        at_once = self._settings.leaving is Leaving.END
+        if self._settings.leaving is Leaving.STAY:
+            return
+        async with asyncio.TaskGroup() as group:
+            for carrier in tuple(self._carriers.values()):
+                group.create_task(carrier.drain(at_once=at_once), name=f"drain {carrier.path.stem}")
+        if at_once:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    while self._carriers:
+                        self._gone.clear()
+                        await self._gone.wait()
+
+    async def _one_more(self) -> bool:
+        try:
+            async with asyncio.timeout(START_S):
+                path = await self._spawn()
+        except (OSError, TimeoutError) as error:
+            log.error("a relay could not be started: %s", error)
+            return False
+        if path is not None:
+            await self._follow(path).settled.wait()
+        return path is not None
+
+    def _follow(self, path: Path) -> Carrier:
+        carrier = Carrier(path, self._settings.release, self._told, self._too_few.set)
+        self._carriers[path] = carrier
+        self._start(self._kept(carrier), name=f"relay {path.stem}")
+        return carrier
+
+    async def _kept(self, carrier: Carrier) -> None:
+        await carrier.keep()
+        del self._carriers[carrier.path]
+        _sweep(carrier.path)
+        self._gone.set()
+        self._too_few.set()
+
+    async def _spawn(self) -> Path | None:
+        """The socket of a relay that has just been started and listens on it; none if it ended instead."""
+        settings, name = self._settings, secrets.token_hex(4)
+        lifeline = () if settings.lifeline is None else (settings.lifeline,)
+        with os.fdopen(_log_file(settings.directory), "ab") as log_file:
+            starting = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "daemons.hub.relay.main", "--detach", "--name", name),
+                *("--directory", str(settings.directory), "--release", settings.release),
+                *("--idle-s", str(settings.idle_s)),
+                *(("--lifeline", str(settings.lifeline)) if lifeline else ()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=log_file,
+                pass_fds=lifeline,
+                env={key: value for key, value in os.environ.items() if key in KEPT_VARIABLES},
+                cwd="/",
+                start_new_session=True,
+            )
+        return settings.directory / f"{name}.sock" if await starting.wait() == 0 else None
+
+
+def _log_file(directory: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(directory / LOG_FILE, flags, 0o600)
+
+
+def _sweep(path: Path) -> None:
+    """Removes what a dead relay left, unless another one is about to use its name."""
+    try:
+        lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
+
+
+@asynccontextmanager
+async def relays(settings: RelaySettings, told: Told) -> AsyncIterator[Relays]:
+    """The pool, with all that was found adopted and enough of them running.
+
+    `told` hears of every end at least once, also of those of an earlier hub and of a `take` that failed. A
+    relay forgets an end only after `told` has returned; a `MeziteError` from it means "later".
+    """
+    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.directory.chmod(0o700)
+    async with crew() as start:
+        pool = Relays(settings, told, start)
+        await pool.adopt()
+        await pool.fill()
+        filling = start(pool.keep_full(), name="relays")
+        yield pool
+        filling.cancel()
+        await pool.leave()
