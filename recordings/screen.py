@@ -2,8 +2,8 @@
 
 Cells, colour names and character widths are pyte's, and where pyte is right the screen is the same as pyte's,
 cell for cell; the loop that reads the stream is not (see `terminal`). Where pyte is wrong or silent (the
-alternate screen, SU and SD, REP, strings, private and colon SGR, line drawing, wide characters at an edge) the
-screen does as tmux 3.3a does. A test keeps the list of what is known to differ.
+alternate screen, SU and SD, REP, strings, private and colon SGR, line drawing, wide characters at an edge)
+the screen does as tmux 3.3a does. A test keeps the list of what is known to differ.
 
 A screen obeys nothing that reaches beyond it: titles, clipboard, queries, mouse modes are read and dropped.
 """

@@ -1,9 +1,9 @@
 """Text and sequences onto a canvas: the loop that reads a session's output.
 
 A regular expression cuts the stream into whole pieces (a run of text, a line end, a sequence), and a run of
-text is written with two slices instead of a cell at a time. What each sequence does is bound to its parameters
-once and remembered. What the expression does not take whole goes to the state machine of `vt`: both mean the
-same, and a property test holds them to it.
+text is written with two slices instead of a cell at a time. What each sequence does is bound to its
+parameters once and remembered. What the expression does not take whole goes to the state machine of `vt`:
+both mean the same, and a property test holds them to it.
 """
 
 from __future__ import annotations
