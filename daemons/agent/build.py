@@ -8,6 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from daemons.agent.asking import Questions
+from daemons.agent.cgroups import Cgroups
+from daemons.agent.connections import Connections
+from daemons.agent.process import pam_service
+from daemons.agent.reports import Reports
+from daemons.agent.sshd import Surroundings
 from daemons.agent.store import open_store
 from daemons.agent.tunnel import Phase, Terms, Tunnel
 from daemons.lifecycle import crew
@@ -42,9 +48,25 @@ async def agent(
                     "`mezctl tokens create --roles=node` prints"
                 ]
             )
-        async with crew() as start:
-            start(tunnel.live(), name="tunnel")
-            yield tunnel
+        reports = Reports(settings.data_dir, clock)
+        around = Surroundings(
+            clock=clock,
+            questions=Questions(),
+            reports=reports,
+            cgroups=Cgroups.of_this_process(),
+            silence=tunnel.silence,
+            pam=pam_service(),
+        )
+        try:
+            async with crew() as start:
+                tunnel.orders = Connections(around, dial=tunnel.dial, trust=tunnel.trust, start=start)
+                start(tunnel.live(), name="tunnel")
+                try:
+                    yield tunnel
+                finally:
+                    tunnel.orders.cut_all("this node's agent stops")
+        finally:
+            reports.close()
 
 
 def _terms(settings: AgentSettings) -> Terms:

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, cast
 import asyncssh
 from asyncssh.forward import SSHForwarder
 from asyncssh.packet import String
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from daemons.agent import accounts, admission, forward
 from daemons.agent.accounts import Account
@@ -28,12 +29,14 @@ from daemons.agent.asking import Questions
 from daemons.agent.cgroups import Cgroup, Cgroups
 from daemons.agent.channel import SessionChannel, Sieve
 from daemons.agent.copying import Copy, Tool
+from daemons.agent.identity import Membership, NodeKeys
 from daemons.agent.reports import Reports
 from daemons.agent.transfer import RunSieve, SftpSieve, Transfer
 from daemons.lifecycle import Start, crew
 from daemons.tls_lines import Raw
 from mezite import __version__
 from mezite.api.tunnel.orders import Answer, Asked, Fact, Rights, Told
+from mezite.ca.ssh_keys import load_public_key
 from mezite.clock import Clock
 from mezite.errors import MeziteError
 from mezite.quoting import quoted
@@ -72,6 +75,20 @@ class Trust:
     """Raw Ed25519 public keys."""
     cluster: str
     labels: Mapping[str, str]
+
+
+def trust_of(membership: Membership, node_keys: NodeKeys, labels: Mapping[str, str]) -> Trust:
+    issued = membership.issued
+    authorities = (load_public_key(line) for line in issued.user_authorities)
+    return Trust(
+        host_key=asyncssh.import_private_key(node_keys.host_pem),
+        host_certificate=asyncssh.import_certificate(issued.ssh_certificate),
+        user_authorities=frozenset(
+            key.public_bytes_raw() for key in authorities if isinstance(key, Ed25519PublicKey)
+        ),
+        cluster=issued.cluster,
+        labels=labels,
+    )
 
 
 class Silence(Protocol):
@@ -173,7 +190,7 @@ class Connection:
             self._rights,
             trusted=self._trust.user_authorities,
             cluster=self._trust.cluster,
-            labels=self._trust.labels,
+            labels=self._labels,
             now=self._around.clock.now(),
             lent_s=self._lent_s(),
         )
@@ -303,6 +320,11 @@ class Connection:
             return LONGEST_WAIT_S
         return self._touched_at + timeout.total_seconds() - self._around.clock.monotonic()
 
+    @property
+    def _labels(self) -> Mapping[str, str]:
+        """As the hub has them, which knows those that came with the node's token."""
+        return self._rights.labels or self._trust.labels
+
     def _lent_s(self) -> float:
         return self._around.clock.monotonic() - self._came_at
 
@@ -319,7 +341,7 @@ class Connection:
                 self._admitted.certificate,
                 self._admitted.login,
                 self._rights,
-                self._trust.labels,
+                self._labels,
                 lent_s=self._lent_s(),
             )
         except MeziteError as error:

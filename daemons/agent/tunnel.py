@@ -14,16 +14,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from daemons.agent import dialling, joining
 from daemons.agent.backoff import BackOff
 from daemons.agent.identity import Membership, check_issued
 from daemons.agent.joining import Wish, ended
+from daemons.agent.sshd import Trust, trust_of
 from daemons.agent.store import NodeStore
 from daemons.tunnel_line import TunnelLine
 from mezite import __version__
-from mezite.api.tunnel.messages import Bye, Hello, Ping, Pong, Renew, Renewed, Welcome, check_version
+from mezite.api.tunnel.messages import (
+    AnyMessage,
+    Bye,
+    Hello,
+    Ping,
+    Pong,
+    Renew,
+    Renewed,
+    Welcome,
+    check_version,
+)
+from mezite.api.tunnel.orders import Answer, Cut, Dial, Heard, Update
 from mezite.api.tunnel.proof import TokenText
 from mezite.clock import Clock, rfc3339
 from mezite.config import Address
@@ -38,6 +50,8 @@ STABLE_S: Final = 10.0
 LONGEST_WAIT_S: Final = 30.0
 """How often the wall clock is looked at, which may be set while we wait."""
 SAID_AGAIN_S: Final = 600.0
+
+Order = Dial | Update | Cut | Answer | Heard
 
 
 class Phase(Enum):
@@ -104,6 +118,16 @@ class Terms:
     pins: tuple[str, ...] = ()
 
 
+class Orders(Protocol):
+    """Whoever acts on what the hub says about users' connections."""
+
+    def line_is(self, say: Callable[[AnyMessage], object] | None) -> None:
+        """A control line stands, and this is how to speak on it; or it is gone."""
+        ...
+
+    def hear(self, order: Order) -> None: ...
+
+
 class Tunnel:
     def __init__(
         self,
@@ -114,7 +138,8 @@ class Tunnel:
         told: Callable[[Phase], None] = lambda _phase: None,
         back_off: BackOff | None = None,
     ) -> None:
-        """`told` hears of every phase it comes to."""
+        """`told` hears of every phase it comes to. Orders go to `orders`, once somebody is there."""
+        self.orders: Orders | None = None
         self._terms = terms
         self._store = store
         self._clock = clock
@@ -124,10 +149,26 @@ class Tunnel:
         self._membership = self._saved = store.membership()
         self._phase = Phase.RESTING
         self._last_said = ("", 0.0)
+        self._heard_at = clock.monotonic()
 
     @property
     def membership(self) -> Membership | None:
         return self._membership
+
+    def silence(self) -> float:
+        """Seconds since the hub was last heard."""
+        return self._clock.monotonic() - self._heard_at
+
+    async def dial(self) -> TunnelLine:
+        """One more connection to the hub, as this node."""
+        if self._membership is None:
+            raise Unavailable("this machine has not joined")
+        return await dialling.as_node(self._terms.address, self._membership, self._keys)
+
+    def trust(self) -> Trust:
+        """The node's side of a user's connection, by the certificates of this moment."""
+        assert self._membership is not None, "who is on the line has joined"
+        return trust_of(self._membership, self._keys, self._terms.labels)
 
     async def live(self) -> None:
         refusal: MeziteError | None = None
@@ -179,10 +220,16 @@ class Tunnel:
                 raise
         self._take(Turn.WELCOMED)
         log.info("online as %s at hub %s", membership.issued.name, welcome.hub_id)
+        self._line_is(lambda message: None if line.talk.ended else line.send(message))
         try:
             await self._attend(line, silence_s=float(welcome.keepalive_s * SILENT_KEEPALIVES))
         finally:
+            self._line_is(None)
             line.close(Bye())
+
+    def _line_is(self, say: Callable[[AnyMessage], object] | None) -> None:
+        if self.orders is not None:
+            self.orders.line_is(say)
 
     async def _greet(self, line: TunnelLine) -> Welcome:
         line.send(Hello(agent_version=__version__, labels=dict(self._terms.labels)))
@@ -194,12 +241,12 @@ class Tunnel:
 
     async def _attend(self, line: TunnelLine, *, silence_s: float) -> NoReturn:
         """Answers pings and renews in time. One task: it awaits the next word or the next thing due."""
-        heard_at = self._clock.monotonic()
+        self._heard_at = self._clock.monotonic()
         jitter = random.uniform(-0.05, 0.05)  # noqa: S311  parts the agents of one hour, guards nothing
         is_renewing = False
         while True:
             await self._save()
-            silence_left = heard_at + silence_s - self._clock.monotonic()
+            silence_left = silence_s - self.silence()
             renewal_left = LONGEST_WAIT_S if is_renewing else self._renewal_left_s(jitter)
             if silence_left <= 0:
                 raise Unavailable("the hub fell silent", code="silent")
@@ -212,13 +259,16 @@ class Tunnel:
                     message = await line.receive()
             except TimeoutError:
                 continue
-            heard_at = self._clock.monotonic()
+            self._heard_at = self._clock.monotonic()
             match message:
                 case Ping(number=number):
                     line.send(Pong(number=number))
                 case Renewed():
                     await self._renewed(message)
                     is_renewing = False
+                case Dial() | Update() | Cut() | Answer() | Heard():
+                    if self.orders is not None:
+                        self.orders.hear(message)
                 case _:
                     raise ended(message)
 

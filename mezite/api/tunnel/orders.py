@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mezite.api.tunnel.shapes import VERSION, Counter, Message, Microseconds, Nonce, Sentence, Word
+from mezite.api.tunnel.shapes import VERSION, Counter, Labels, Message, Microseconds, Nonce, Sentence, Word
 
 ConnectionId = Annotated[str, Meta(min_length=36, max_length=36)]
 SessionId = Annotated[str, Meta(max_length=36)]
@@ -52,6 +52,8 @@ class Rights(msgspec.Struct, frozen=True):
     )
     locked_logins: Annotated[tuple[Word, ...], Meta(max_length=1_024)] = ()
     grants: Annotated[tuple[GrantInForce, ...], Meta(max_length=64)] = ()
+    labels: Labels = msgspec.field(default_factory=dict)
+    """The node's own, with those that its token bound to it: the node itself knows only what it was set to."""
 
 
 class Dial(Message, frozen=True):
