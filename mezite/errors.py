@@ -34,7 +34,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How one kind of error looks in each world: gRPC status name, HTTP status, SSH open-failure reason, exit code."""
+    """How one kind of error looks in each world: gRPC status, HTTP status, SSH reason, exit code."""
 
     grpc: str
     http: int

@@ -11,7 +11,7 @@ class ChangeKind(StrEnum):
     USER = "user"
     ROLE = "role"
     NODE = "node"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105  # a noun, not a secret
     LOCK = "lock"
     AUTHORITY = "authority"
     AUDIT = "audit"

@@ -19,7 +19,7 @@ class LockTarget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """`value` is the id of a user or node, a login, a role's name, a request, a session, or a certificate's serial."""
+    """`value`: id of a user, node, request or session; a login; a role's name; a certificate's serial."""
 
     id: str
     target: LockTarget

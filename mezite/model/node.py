@@ -15,7 +15,7 @@ class NodeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`bound_labels` came from the join token and cannot be changed by the node; they win over `own_labels`."""
+    """`bound_labels` came from the join token; the node cannot change them, they win over `own_labels`."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class HubPulse:
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """The right to join as a node. `secret_hash` keys the join proof; the secret itself is never stored or sent."""
+    """The right to join as a node. `secret_hash` keys the join proof; the secret is never stored or sent."""
 
     id: str
     secret_hash: bytes = field(repr=False)

@@ -60,7 +60,7 @@ class EnrolmentPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """A one-time right to set the password of one user. Kept by the SHA-256 of its token, deleted when used."""
+    """A one-time right to set one user's password. Kept by the SHA-256 of its token, deleted when used."""
 
     token_hash: str
     user_id: str
