@@ -1,6 +1,7 @@
 """How a program ends: an error becomes one line on stderr and an exit code, here and nowhere else.
 
 0 ok, 1 failure, 2 usage, 3 not logged in or expired, 4 denied, 5 not found, 6 unavailable; 130 after Ctrl-C.
+255 stands for all of these where a program ends as OpenSSH's do, whose other codes are the other end's.
 A reader that went away ends a program quietly. A traceback is shown when `MEZITE_DEBUG` asks for one.
 """
 
@@ -20,16 +21,17 @@ from mezite.cli.plain import plain
 EXIT_INTERRUPTED: Final = 130
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_OPENSSH: Final = 255
 
 
-def run(program: click.Command, name: str) -> NoReturn:
-    """Runs a whole program and ends the process."""
+def run(program: click.Command, name: str, *, failure: int | None = None) -> NoReturn:
+    """Runs a whole program and ends the process; `failure` is the one code for whatever fails here."""
     for stream in (sys.stdout, sys.stderr):
         # A locale without UTF-8 must not turn a name into a traceback.
         if isinstance(stream, io.TextIOWrapper):  # and not closed before the program began
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _code(program, name)
+        code = _code(program, name, failure)
         if sys.stdout:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -39,26 +41,33 @@ def run(program: click.Command, name: str) -> NoReturn:
     sys.exit(code)
 
 
-def _code(program: click.Command, name: str) -> int:
+def _code(program: click.Command, name: str, failure: int | None) -> int:
     try:
         result = program.main(prog_name=name, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return EXIT_USAGE
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else name
-        _say(command, f"{error.format_message().rstrip('.')}; see: {command} --help")
-        return EXIT_USAGE
-    except click.ClickException as error:
-        _say(name, error.format_message())
-        return EXIT_FAILURE
-    except click.Abort as error:
-        return _aborted(name, error)
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  # the edge of the process: whatever comes ends as one line
-        return _failed(name, error)
+        code = _told(name, error)
+        return code if failure is None else failure
     return result if isinstance(result, int) else 0
+
+
+def _told(name: str, error: Exception) -> int:
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return EXIT_USAGE
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else name
+            _say(command, f"{error.format_message().rstrip('.')}; see: {command} --help")
+            return EXIT_USAGE
+        case click.ClickException():
+            _say(name, error.format_message())
+            return EXIT_FAILURE
+        case click.Abort():
+            return _aborted(name, error)
+        case _:
+            return _failed(name, error)
 
 
 def _aborted(name: str, error: click.Abort) -> int:

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from mezite.cli.mezctl.main import mezctl
-from mezite.cli.msh.main import msh
+from mezite.cli.msh.verbs import msh
 from tests.support.hub_process import Prompt
 
 HEAVY = (
@@ -104,7 +104,7 @@ def test_completion_scripts_are_printed(prompt: Prompt, program: str, shell: str
 
 def test_completion_completes(monkeypatch: pytest.MonkeyPatch, prompt: Prompt) -> None:
     monkeypatch.setenv("_MSH_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "msh pro")
+    monkeypatch.setenv("COMP_WORDS", "msh prof")
     monkeypatch.setenv("COMP_CWORD", "1")
     assert prompt.msh().out == "plain,profiles\n"
 

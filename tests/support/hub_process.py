@@ -96,7 +96,7 @@ class Prompt:
         monkeypatch.setenv("MEZITE_HOME", str(home))
 
     def msh(self, *arguments: str, stdin: str = "") -> Outcome:
-        from mezite.cli.msh.main import msh
+        from mezite.cli.msh.verbs import msh
 
         return self.run(msh, "msh", arguments, stdin)
 

@@ -1,38 +1,28 @@
-"""The verbs of `msh`, and its entry."""
+"""Where `msh` begins. The ProxyCommand goes straight to its work; everything else is a verb.
+
+`ssh`, `scp` and `proxy` end as OpenSSH's programs do: with the status of the other end, or 255 for whatever
+failed here.
+"""
 
 from __future__ import annotations
 
-from typing import NoReturn
+import sys
+from typing import Final, NoReturn
 
-import click
-
-from mezite import __version__
-from mezite.cli.exits import run
-from mezite.cli.flags import example
-from mezite.cli.lazy import LazyGroup
-
-_HERE = "mezite.cli.msh"
-
-
-@click.group(
-    cls=LazyGroup,
-    places={
-        "login": f"{_HERE}.login:login",
-        "logout": f"{_HERE}.logout:logout",
-        "status": f"{_HERE}.status:status",
-        "mfa": f"{_HERE}.mfa:mfa",
-        "passwd": f"{_HERE}.passwd:passwd",
-        "enrol": f"{_HERE}.enrol:enrol",
-        "profiles": f"{_HERE}.profiles:profiles",
-        "completion": "mezite.cli.completion:completion",
-    },
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("msh login --proxy=mezite.example.com:3080 --user=alice", "msh status"),
-)
-@click.version_option(__version__, "-V", "--version", message="msh %(version)s")
-def msh() -> None:
-    """Log in to Mezite and use it."""
+_AS_OPENSSH: Final = ("ssh", "scp", "proxy")
 
 
 def main() -> NoReturn:
-    run(msh, "msh")
+    words = sys.argv[1:]
+    if words[:2] == ["proxy", "ssh"] and len(words) == 3 and not words[2].startswith("-"):
+        from mezite.cli.msh.proxy_command import run as connect
+
+        connect(words[2])
+    from mezite.cli.exits import EXIT_OPENSSH, run
+    from mezite.cli.msh.verbs import msh
+
+    run(msh, "msh", failure=EXIT_OPENSSH if words[:1] and words[0] in _AS_OPENSSH else None)
+
+
+if __name__ == "__main__":
+    main()
