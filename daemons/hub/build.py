@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,8 @@ from daemons.hub.keyring import claim_cluster, open_keyring, seal_key_file
 from daemons.hub.metrics import Metrics
 from daemons.hub.proof.passwords import Passwords
 from daemons.hub.proof.throttle import Throttle
-from daemons.hub.proxy import tunnels
+from daemons.hub.proxy import front, tunnels
+from daemons.hub.proxy.relays import RelaySettings, relays
 from daemons.hub.rpc import server as rpc
 from daemons.hub.rpc.access import Access
 from daemons.hub.rpc.audit import Audit
@@ -82,6 +84,7 @@ async def hub(
         listeners = {
             key: stack.enter_context(bind(key, address))
             for key, address in (
+                ("proxy.ssh_listen_addr", settings.proxy.ssh_listen_addr),
                 ("proxy.web_listen_addr", settings.proxy.web_listen_addr),
                 ("proxy.tunnel_listen_addr", settings.proxy.tunnel_listen_addr),
             )
@@ -125,10 +128,18 @@ async def hub(
             admin = AdminSocket(desk, lambda: where.auth, lambda: where.public_web)
             await stack.enter_async_context(admin_socket.serving(admin, settings.data_dir / "admin.sock"))
         if settings.proxy.enabled:
-            await stack.enter_async_context(
+            port = await stack.enter_async_context(
                 tunnels.serving(
-                    desk, feed, listeners["proxy.tunnel_listen_addr"], server_tls, where.addresses
+                    desk,
+                    feed,
+                    listeners["proxy.tunnel_listen_addr"],
+                    server_tls,
+                    where.addresses,
+                    partial(relays, RelaySettings(settings.data_dir / "relays")),
                 )
+            )
+            await stack.enter_async_context(
+                front.serving(desk, listeners["proxy.ssh_listen_addr"], server_tls, port, throttle)
             )
             app = web.application(
                 logins, metrics, {"database": janitor.database_answers(store)}, where.addresses, clock.now
@@ -207,7 +218,7 @@ class _Where:
         return Addresses(
             public=str(public) if public else None,
             auth=self.auth,
-            ssh=None,
+            ssh=self._shown("proxy.ssh_listen_addr", self.settings.proxy.ssh_listen_addr),
             tunnel=self._shown("proxy.tunnel_listen_addr", self.settings.proxy.tunnel_listen_addr),
             web=self._shown("proxy.web_listen_addr", self.settings.proxy.web_listen_addr),
         )

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from daemons.health import Check
+from daemons.hub.desk import connections
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.nodes import online_ids
 from daemons.hub.desk.trail import Heads
@@ -93,6 +94,7 @@ async def _sweep(desk: Desk) -> None:
         for token in tx.access_tokens.all():
             if token.expires_at <= now:
                 tx.access_tokens.delete(token)
+        connections.sweep(tx, now)
         tx.trim_changes(keep=KEPT)
 
     await desk.store.write(unit)

@@ -226,7 +226,7 @@ def test_a_second_hub_on_the_same_data_is_refused_and_the_first_goes_on(live: Li
         assert local.call(STATUS_GET, EMPTY).hubs == 1
 
 
-@pytest.mark.parametrize("key", ["web_listen_addr", "tunnel_listen_addr"])
+@pytest.mark.parametrize("key", ["ssh_listen_addr", "web_listen_addr", "tunnel_listen_addr"])
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, key: str) -> None:
     with bind("x", Address("127.0.0.1", 0)) as taken:
         proxy = dict.fromkeys(("ssh_listen_addr", "tunnel_listen_addr", "web_listen_addr"), ANYWHERE)
@@ -234,7 +234,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path, key: str) -> None:
         with pytest.raises(
             Unavailable, match=rf"^proxy\.{key}: cannot listen on .*another hub running there"
         ):
-            with live_hub(hub_settings(tmp_path / "data", proxy=proxy)):
+            with live_hub(hub_settings(tmp_path / "data", proxy=ProxySettings(**proxy))):
                 pass
         assert not (tmp_path / "data" / "mezite.db").exists(), "nothing is begun on ports that cannot be had"
 

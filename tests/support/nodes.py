@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from daemons.hub.feed import Feed
 from daemons.hub.keyring import open_keyring
 from daemons.hub.proxy import tunnels
 from daemons.hub.proxy.joining import told
+from daemons.hub.proxy.pairs import Told
 from daemons.hub.proxy.tunnels import Limits, Tunnels
 from daemons.hub.server_tls import ServerTls
 from daemons.lifecycle import crew
@@ -66,6 +67,57 @@ class HubAddresses:
 
 
 @dataclass
+class HeldPairs:
+    """Keeps what it is given and moves nothing: a test has both ends in its hands."""
+
+    taken: dict[str, HeldPair] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    """Of a hub before this one."""
+    cuts: list[str] = field(default_factory=list)
+    told: Told | None = None
+
+    @asynccontextmanager
+    async def open(self, told: Told) -> AsyncIterator[HeldPairs]:
+        self.told = told
+        yield self
+        for pair in self.taken.values():
+            pair.close()
+
+    async def take(
+        self,
+        connection_id: str,
+        client: socket.socket,
+        agent: socket.socket,
+        client_first: bytes,
+        agent_first: bytes,
+    ) -> None:
+        self.taken[connection_id] = HeldPair(client.dup(), agent.dup(), client_first, agent_first)
+
+    async def cut(self, connection_id: str) -> None:
+        self.cuts.append(connection_id)
+        self.left.discard(connection_id)
+        if pair := self.taken.pop(connection_id, None):
+            pair.close()
+            assert self.told is not None
+            await self.told(connection_id, 0, 0, "cut")
+
+    def pairs(self) -> Collection[str]:
+        return {*self.taken, *self.left}
+
+
+@dataclass(frozen=True)
+class HeldPair:
+    client: socket.socket
+    agent: socket.socket
+    client_first: bytes
+    agent_first: bytes
+
+    def close(self) -> None:
+        self.client.close()
+        self.agent.close()
+
+
+@dataclass
 class TunnelHub:
     desk: Desk
     tunnels: Tunnels
@@ -96,17 +148,20 @@ async def tunnel_hub(
     desk: Desk | None = None,
     limits: Limits | None = None,
     port: int = 0,
+    pairs: HeldPairs | None = None,
 ) -> AsyncIterator[TunnelHub]:
     clock = clock or SystemClock()
     if desk is None:
         async with open_desk(clock) as own:
-            async with tunnel_hub(clock, desk=own, limits=limits, port=port) as hub:
+            async with tunnel_hub(clock, desk=own, limits=limits, port=port, pairs=pairs) as hub:
                 yield hub
             return
     listener = socket.create_server(("127.0.0.1", port))
     server_tls = ServerTls(desk.keyring, desk.hub_id, clock, names=("127.0.0.1",))
     feed = Feed(desk.store)
-    async with tunnels.serving(desk, feed, listener, server_tls, HubAddresses, limits) as serving:
+    async with tunnels.serving(
+        desk, feed, listener, server_tls, HubAddresses, (pairs or HeldPairs()).open, limits
+    ) as serving:
         yield TunnelHub(desk, serving, server_tls, listener.getsockname()[1])
 
 

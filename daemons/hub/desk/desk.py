@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -50,7 +50,9 @@ class Desk:
             await self.note_refusal(caller, refusal)
             raise
 
-    async def note_refusal(self, caller: Caller, refusal: MeziteError) -> None:
+    async def note_refusal(
+        self, caller: Caller, refusal: MeziteError, *, node: str = "", login: str = ""
+    ) -> None:
         """Writes a refusal down, with evidence the caller does not get. Expiry and questions are none."""
         if refusal.code in ("expired", "otp_required"):
             return
@@ -66,8 +68,10 @@ class Desk:
             success=False,
             reason=refusal.evidence or refusal.message,
             client_ip=caller.client_ip,
+            node=node,
             details={"code": refusal.code, "unwritten": unwritten} if unwritten else {"code": refusal.code},
         )
+        event = replace(event, login=login)
         await self.store.write(lambda tx: tx.record(event))
 
     def event(

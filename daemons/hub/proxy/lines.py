@@ -29,6 +29,7 @@ class ControlLine:
     caller: Caller
     """Whose certificate is in force on the line: renewing replaces it."""
     line: TunnelLine
+    since: datetime
     heard_at: float
     pinged_at: float
     pings: int = 0

@@ -1,8 +1,9 @@
-"""Port 3024: where machines join and nodes hold their control lines.
+"""Port 3024: where machines join, nodes hold their control lines and bring connections they were asked for.
 
-Who shows no certificate may only join; a node's certificate opens a control line; anything else is refused
-with one sentence. One task serves one connection, and nothing a connection does reaches further than itself.
-What is decided is decided at the desk; who is held is `lines`, who is in storage is `attendance`.
+Who shows no certificate may only join; a node's certificate opens a control line, or a connection that is
+awaited of that node; anything else is refused with one sentence. One task serves one connection, and nothing
+a connection does reaches further than itself. What is decided is decided at the desk; who is held is `lines`,
+who is in storage is `attendance`, what is awaited is `dials`, and what users have open is `live`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
@@ -28,15 +29,21 @@ from daemons.hub.desk.who import Caller
 from daemons.hub.feed import Feed
 from daemons.hub.proxy.attendance import Attendance
 from daemons.hub.proxy.cutting import Cutting
+from daemons.hub.proxy.dials import PATIENCE_S, Dials
 from daemons.hub.proxy.half_open import OVERALL, PER_ADDRESS, HalfOpen
 from daemons.hub.proxy.joining import join, told
 from daemons.hub.proxy.lines import KEEPALIVE_S, SILENCE_S, ControlLine, Lines, refused
+from daemons.hub.proxy.live import LiveConnections
+from daemons.hub.proxy.orders import Orders
+from daemons.hub.proxy.pairs import OpenPairs
+from daemons.hub.proxy.revising import Revising
 from daemons.hub.server_tls import ServerTls
 from daemons.lifecycle import Start
 from daemons.tls_lines import TlsLine, narrow, new_inbox
 from daemons.tunnel_line import TunnelLine
 from mezite import __version__, ids
 from mezite.api.tunnel.messages import Bye, Hello, Join, Renew, Renewed, Welcome, check_version
+from mezite.api.tunnel.orders import Data, Go
 from mezite.api.tunnel.talk import End
 from mezite.ca import tls_certs
 from mezite.errors import MeziteError, NotLoggedIn, OurFault, Throttled, Unavailable
@@ -55,6 +62,7 @@ class Limits:
     """From the first byte to a line that stands, or a join that is over."""
     keepalive_s: float = KEEPALIVE_S
     silence_s: float = SILENCE_S
+    dial_s: float = PATIENCE_S
     half_open: int = OVERALL
     half_open_per_address: int = PER_ADDRESS
 
@@ -73,15 +81,20 @@ async def serving(
     listener: socket.socket,
     server_tls: ServerTls,
     addresses: Callable[[], Reachable],
+    open_pairs: OpenPairs,
     limits: Limits | None = None,
 ) -> AsyncIterator[Tunnels]:
     """Serves the bound listener. Leaving says goodbye to every node, whose agents come back at once."""
     await presence.hub_started(desk, __version__)
-    async with lifecycle.crew() as start:
+    async with lifecycle.crew() as start, AsyncExitStack() as stack:
         tunnels = Tunnels(desk, server_tls, addresses, limits or Limits(), start)
+        pairs = await stack.enter_async_context(open_pairs(tunnels.live.ended))
+        await tunnels.live.adopt(pairs)
         start(tunnels.attendance.keep(), name="tunnels attendance")
         start(tunnels.keep_alive(), name="tunnels keepalive")
         start(Cutting(desk, tunnels.lines).follow(feed), name="tunnels cutting")
+        start(Revising(tunnels.live).follow(feed), name="connections revising")
+        start(tunnels.live.keep_time(), name="connections time")
         server = await asyncio.get_running_loop().create_server(
             tunnels.connection, sock=listener, backlog=BACKLOG
         )
@@ -107,6 +120,9 @@ class Tunnels:
         start: Start,
     ) -> None:
         self.lines = Lines()
+        self.dials = Dials(patience_s=limits.dial_s)
+        self.live = LiveConnections(desk, self.lines, self.dials, start)
+        self._orders = Orders(desk, self.dials, self.live, start)
         self.attendance = Attendance(desk, self.lines, __version__)
         self._desk = desk
         self._server_tls = server_tls
@@ -174,13 +190,25 @@ class Tunnels:
                 return None
             case Hello():
                 return await self._greeted(line, opening)
+            case Data():
+                await self._brought(line, opening)
+                return None
             case _:
                 return None
+
+    async def _brought(self, line: TunnelLine, data: Data) -> None:
+        """A node opened what it was asked for: TLS ends here, and whoever waits gets the connection."""
+        check_version(data.version)
+        deliver = self.dials.claim(self._caller(line).identity.id, data)
+        line.send(Go())
+        deliver(await line.detach())
 
     async def _greeted(self, line: TunnelLine, hello: Hello) -> ControlLine:
         check_version(hello.version)
         at = self._desk.clock.monotonic()
-        control = ControlLine(ids.mint("line"), self._caller(line), line, heard_at=at, pinged_at=at)
+        control = ControlLine(
+            ids.mint("line"), self._caller(line), line, self._desk.clock.now(), heard_at=at, pinged_at=at
+        )
         self.lines.hold(control)
         try:
             arrival = Arrival(control.id, hello.labels, hello.agent_version)
@@ -214,8 +242,7 @@ class Tunnels:
                     case Bye():
                         return
                     case _:
-                        # A pong: that it was heard is all there is to it.
-                        pass
+                        await self._orders.heard(control, message)
         finally:
             self._dropped(control)
             log.info("node %s left", control.caller.identity.name)
@@ -242,6 +269,7 @@ class Tunnels:
 
     def _dropped(self, control: ControlLine) -> None:
         self.lines.drop(control)
+        self._orders.left(control)
         self.attendance.departed(control.id)
 
     async def keep_alive(self) -> None:
