@@ -30,6 +30,11 @@ class ServerTls:
     def authorities(self) -> bytes:
         return self.keyring.tls_authorities_pem.encode()
 
+    @property
+    def present(self) -> ServerPair | None:
+        """The pair in use, as it is: whoever asks from another thread must not be the one to renew it."""
+        return self._pair
+
     def pair(self) -> ServerPair:
         """The present pair; a fresh one once half of its life is over, which every context then shows too."""
         now = self.clock.now()

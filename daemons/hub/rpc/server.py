@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Final
 
 import grpc
 
+from daemons.hub.keyring import ServerPair
 from daemons.hub.rpc.access import Access
 from daemons.hub.rpc.audit import Audit
 from daemons.hub.rpc.authorities import Authorities
@@ -100,14 +102,34 @@ async def serving(services: Services, *, address: str, tls: ServerTls) -> AsyncI
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """Asked for again at each handshake, so that the certificate can be renewed while serving."""
-
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        pair = tls.pair()
-        return grpc.ssl_server_certificate_configuration(
-            [(pair.key, pair.chain)], root_certificates=tls.authorities
-        )
-
+    pair = tls.pair()
     return grpc.dynamic_ssl_server_credentials(
-        configuration(), lambda: configuration(), require_client_authentication=True
+        _configuration(pair, tls.authorities),
+        Renewals(tls, pair),  # type: ignore[arg-type]  # None stands for "as before", which the stub leaves out
+        require_client_authentication=True,
     )
+
+
+class Renewals:
+    """What gRPC asks at each handshake, from threads of its own: has the certificate been renewed?
+
+    Answered with None unless it has. gRPC replaces what other handshakes are using without a lock: answering
+    with a configuration each time let a few hundred connections crash the process.
+    """
+
+    def __init__(self, tls: ServerTls, shown: ServerPair) -> None:
+        self._tls = tls
+        self._shown = shown
+        self._turn = threading.Lock()
+
+    def __call__(self) -> grpc.ServerCertificateConfiguration | None:
+        with self._turn:
+            pair = self._tls.present
+            if pair is None or pair is self._shown:
+                return None
+            self._shown = pair
+        return _configuration(pair, self._tls.authorities)
+
+
+def _configuration(pair: ServerPair, authorities: bytes) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], root_certificates=authorities)
