@@ -48,6 +48,10 @@ class Cgroups:
         except OSError:
             return cls(None)
 
+    @property
+    def has_any(self) -> bool:
+        return self._root is not None
+
     def make(self, session_id: str) -> Cgroup | None:
         if self._root is None:
             return None

@@ -106,7 +106,6 @@ class Node:
             "StrictHostKeyChecking": "yes",
             "HostKeyAlias": "web-1",
             "ConnectTimeout": "20",
-            "LogLevel": "ERROR",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return [program, "-F", "none", port, str(self.port), *words, *flags]
