@@ -1,7 +1,7 @@
 """How long a login takes, by what comes of it: right, wrong, unknown name, locked user.
 
 The four must cost the same work, or the time tells a stranger which names exist. Run over the real HTTPS door
-of a real hub, at the real cost of Argon2id; each attempt on a fresh connection, in shuffled order. The throttle
+of a real hub, at the real cost of Argon2id; each attempt on a fresh connection, shuffled. The throttle
 is lifted, for it answers before any work is done.
 
     python tests/bench/bench_login.py [attempts of each kind, default 40]
