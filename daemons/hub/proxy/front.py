@@ -113,7 +113,8 @@ class Front:
         self._half_open = HalfOpen(overall=limits.half_open, per_address=limits.half_open_per_address)
         self._context = narrow(server_tls.context(client_certificates=ssl.CERT_REQUIRED))
         self._inbox = new_inbox()
-        self._guests = 0
+        self.guests = 0
+        """Those on their way through."""
 
     @property
     def half_open(self) -> int:
@@ -130,10 +131,10 @@ class Front:
                 log.warning("cannot accept: %s", error.strerror)
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
-            if self._guests >= MOST_GUESTS:
+            if self.guests >= MOST_GUESTS:
                 sock.close()
                 continue
-            self._guests += 1
+            self.guests += 1
             guest = _Guest(peers.plain(address[0]), sock)
             guest.task = self._start(self._serve(guest, sock), name=f"front {guest.host}")
             # Not in the task: one that is cancelled before its first step runs nothing of its own.
@@ -141,7 +142,7 @@ class Front:
             self._half_open.enter(guest, guest.host)
 
     def _gone(self, guest: _Guest, _task: object) -> None:
-        self._guests -= 1
+        self.guests -= 1
         self._half_open.leave(guest, guest.host)
         if guest.socket is not None:
             guest.socket.close()
