@@ -58,7 +58,7 @@ class Carrier:
     release: str
     told: Told
     changed: Callable[[], None]
-    """Called when it takes no more pairs."""
+    """Called when it begins or ceases to take pairs."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """What it carries is known, or that it will not be known."""
     pid: int = 0
@@ -95,6 +95,7 @@ class Carrier:
         except TimeoutError:
             # It may be stopped for good; it is given nothing more before it has greeted again.
             self._unwanted.add(order.pair)
+            self._take_no_more()
             line.break_off()
             raise Unavailable("the relay does not answer; try again", code="relay_lost") from None
         except BaseException:
@@ -185,6 +186,7 @@ class Carrier:
         else:
             self.is_taking = not ready.draining
         self.settled.set()
+        self.changed()
         while True:
             await self._hear(await line.receive(), ends)
 

@@ -3,7 +3,8 @@
 1. A relay that is found running is adopted with all it carries, whichever hub started it.
 2. Relays of another release, and those that drain, keep their pairs and are given no others.
 3. There are always `count` that take pairs: for each that ceases to, another is started.
-4. The sockets of a pair belong to the relays from the moment they are handed over, whatever comes of it.
+4. Nobody is asked twice to take a pair unless the first has said no: two relays on one socket would each
+   get half of what it says.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -35,6 +36,8 @@ KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 LOG_FILE: Final = "relays.log"
 START_S: Final = 20.0
 LEAVE_S: Final = 5.0
+REPLACED_S: Final = 5.0
+"""How long a pair waits for a relay when all have died."""
 TRY_AGAIN_S: Final = 5.0
 
 
@@ -61,8 +64,10 @@ class Relays:
     def __init__(self, settings: RelaySettings, told: Told, start: Start) -> None:
         self._settings, self._told, self._start = settings, told, start
         self._carriers: dict[Path, Carrier] = {}
-        self._too_few = asyncio.Event()
-        self._gone = asyncio.Event()
+        self._wanted = settings.count
+        self._filling = asyncio.Lock()
+        self._news = asyncio.Event()
+        """A relay came, went, began or ceased to take pairs."""
 
     def pairs(self) -> frozenset[str]:
         """The ids of all connections that the relays carry."""
@@ -80,15 +85,17 @@ class Relays:
         client_first: bytes = b"",
         agent_first: bytes = b"",
     ) -> None:
-        """Has the two joined. `client_first` is what the client has said already, `agent_first` the agent."""
-        try:
-            order = Take(pair_id(connection_id), client_first, agent_first)
-            for carrier in sorted(self._taking(), key=lambda each: each.load):
-                if await carrier.take(order, client, agent):
-                    return
-        finally:
-            client.close()
-            agent.close()
+        """Has the two joined, beginning with what each has said already. The caller closes its own sockets.
+
+        When this fails or is cancelled no relay joins them, or the one that already did lets go of them.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPLACED_S):
+                await self._until(lambda: bool(self._taking()))
+        order = Take(pair_id(connection_id), client_first, agent_first)
+        for carrier in sorted(self._taking(), key=lambda each: each.load):
+            if await carrier.take(order, client, agent):
+                return
         raise Unavailable("no relay has room for the connection; try again", code="no_relay")
 
     async def cut(self, connection_id: str) -> None:
@@ -101,6 +108,14 @@ class Relays:
             if carrier.carries(pair):
                 await carrier.cut(pair)
 
+    async def _until(self, it_is_so: Callable[[], bool]) -> None:
+        while not it_is_so():
+            self._news.clear()
+            await self._news.wait()
+
+    def _missing(self) -> int:
+        return max(0, self._wanted - len(self._taking()))
+
     def _taking(self) -> list[Carrier]:
         return [carrier for carrier in self._carriers.values() if carrier.is_taking]
 
@@ -112,9 +127,10 @@ class Relays:
 
     async def fill(self) -> None:
         """Starts as many as are missing."""
-        missing = self._settings.count - len(self._taking())
-        async with asyncio.TaskGroup() as group:
-            starting = [group.create_task(self._one_more(), name="another relay") for _ in range(missing)]
+        async with self._filling, asyncio.TaskGroup() as group:
+            starting = [
+                group.create_task(self._one_more(), name="another relay") for _ in range(self._missing())
+            ]
         if not all(one.result() for one in starting):
             log_file = self._settings.directory / LOG_FILE
             raise Unavailable(f"not every relay could be started; see {log_file}", code="relay_lost")
@@ -122,17 +138,19 @@ class Relays:
     async def keep_full(self) -> None:
         """For ever."""
         while True:
-            await self._too_few.wait()
-            self._too_few.clear()
+            await self._until(lambda: self._missing() > 0)
             try:
                 await self.fill()
             except Unavailable as error:
                 log.error("%s", error)
+            if self._missing():
                 await asyncio.sleep(TRY_AGAIN_S)
-                self._too_few.set()
 
     async def leave(self) -> None:
         """Asks the relays for what becomes of them; who ends at once is waited for."""
+        self._wanted = 0
+        async with self._filling:
+            pass  # One that is being started is asked too.
         at_once = self._settings.leaving is Leaving.END
         if self._settings.leaving is Leaving.STAY:
             return
@@ -142,9 +160,7 @@ class Relays:
         if at_once:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
-                    while self._carriers:
-                        self._gone.clear()
-                        await self._gone.wait()
+                    await self._until(lambda: not self._carriers)
 
     async def _one_more(self) -> bool:
         try:
@@ -158,7 +174,7 @@ class Relays:
         return path is not None
 
     def _follow(self, path: Path) -> Carrier:
-        carrier = Carrier(path, self._settings.release, self._told, self._too_few.set)
+        carrier = Carrier(path, self._settings.release, self._told, self._news.set)
         self._carriers[path] = carrier
         self._start(self._kept(carrier), name=f"relay {path.stem}")
         return carrier
@@ -167,8 +183,7 @@ class Relays:
         await carrier.keep()
         del self._carriers[carrier.path]
         _sweep(carrier.path)
-        self._gone.set()
-        self._too_few.set()
+        self._news.set()
 
     async def _spawn(self) -> Path | None:
         """The socket of a relay that has just been started and listens on it; none if it ended instead."""
@@ -226,7 +241,6 @@ async def relays(settings: RelaySettings, told: Told) -> AsyncIterator[Relays]:
         pool = Relays(settings, told, start)
         await pool.adopt()
         await pool.fill()
-        filling = start(pool.keep_full(), name="relays")
+        start(pool.keep_full(), name="relays")
         yield pool
-        filling.cancel()
         await pool.leave()

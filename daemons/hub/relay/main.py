@@ -33,9 +33,8 @@ _WISHES: Final = {signal.SIGTERM: Wish.DRAIN, signal.SIGINT: Wish.LEAVE, signal.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    terms = Terms(
-        release=given.release, idle_s=given.idle_s, room=min(ROOM_MAX, (_most_descriptors() - APART) // 2)
-    )
+    room = min(ROOM_MAX, (_most_descriptors() - APART) // 2)
+    terms = Terms(room, given.release, idle_s=given.idle_s, linger_s=given.linger_s)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A core would hold what users typed.
     try:
         with _listening(given.directory, given.name) as listener, _signals() as signals:
@@ -61,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", required=True, help="what its socket is called, without .sock")
     parser.add_argument("--release", default="", help="the version of Mezite it belongs to")
     parser.add_argument("--idle-s", type=float, default=600.0, help="ends after so long without work")
+    parser.add_argument(
+        "--linger-s", type=float, default=60.0, help="waits so long for an end to fall silent"
+    )
     parser.add_argument("--detach", action="store_true", help="return once it listens, and stay behind")
     parser.add_argument("--lifeline", type=int, help="a pipe; when its other end is closed, the relay ends")
     return parser

@@ -27,7 +27,7 @@ RELEASE_MAX: Final = 64
 
 _ID: Final = 16
 _VERSION: Final = struct.Struct("!H")
-_READY: Final = struct.Struct("!HII?")
+_READY: Final = struct.Struct("!HII1s")
 _LENGTH: Final = struct.Struct("!I")
 _ENTRY: Final = struct.Struct("!16sQQ")
 _ENDED: Final = struct.Struct("!16sQQB")
@@ -192,7 +192,7 @@ def _body(message: Message) -> bytes:
         case Hello(protocol):
             return _VERSION.pack(protocol)
         case Ready(protocol, pid, pairs, draining, release):
-            return _READY.pack(protocol, pid, pairs, draining) + release.encode()[:RELEASE_MAX]
+            return _READY.pack(protocol, pid, pairs, bytes((draining,))) + release.encode()[:RELEASE_MAX]
         case Take(pair, client_first, agent_first):
             if max(len(client_first), len(agent_first)) > FIRST_MAX:
                 raise Malformed(f"more than {FIRST_MAX} bytes were said before the pair was handed over")
@@ -225,7 +225,7 @@ def _ready(body: bytes) -> Ready:
     release = body[_READY.size :]
     if len(release) > RELEASE_MAX:
         raise ValueError
-    return Ready(protocol, pid, pairs, draining, release.decode())
+    return Ready(protocol, pid, pairs, _flag(draining), release.decode())
 
 
 def _take(body: bytes) -> Take:
