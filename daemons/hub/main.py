@@ -77,6 +77,18 @@ def _announcement(running: object) -> dict[str, object]:
     }
 
 
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@click.pass_context
+def relay(context: click.Context) -> None:
+    """Run one relay: it moves the bytes of sessions and outlives the hub. For the service manager.
+
+    Example: mezhub relay --directory /var/lib/mezite/relays --name unit-0
+    """
+    from daemons.hub.relay.main import main as run
+
+    sys.exit(run(context.args))
+
+
 @cli.command("check-config")
 @CONFIG
 def check_config(config: Path | None) -> None:
