@@ -7,9 +7,8 @@ alphabets. Randomness is injected so that a test can say what it is.
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
-import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +26,7 @@ TRAIT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 LABEL_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 
 
-def mint(prefix: str, *, length: int = 16, random: RandomBytes = secrets.token_bytes) -> str:
+def mint(prefix: str, *, length: int = 16, random: RandomBytes = os.urandom) -> str:
     """`prefix_` and `length` characters of `[0-9a-z]`; 16 of them hold 82 bits."""
     letters: list[str] = []
     while len(letters) < length:
@@ -35,9 +34,12 @@ def mint(prefix: str, *, length: int = 16, random: RandomBytes = secrets.token_b
     return f"{prefix}_{''.join(letters[:length])}"
 
 
-def mint_uuid(random: RandomBytes = secrets.token_bytes) -> str:
+def mint_uuid(random: RandomBytes = os.urandom) -> str:
     """A random (version 4) UUID, for nodes and sessions."""
-    return str(uuid.UUID(bytes=random(16), version=4))
+    # `uuid` brings `platform` and more along, which the ProxyCommand of every ssh would wait for.
+    from uuid import UUID
+
+    return str(UUID(bytes=random(16), version=4))
 
 
 def _named(kind: str, pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:

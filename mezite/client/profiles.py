@@ -240,6 +240,12 @@ def _parts(profile: Profile) -> dict[str, str]:
     return parts
 
 
+def _remove_tree(path: Path) -> None:
+    import shutil  # only whoever writes a profile needs it, and the ProxyCommand only reads
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,7 +126,6 @@ def reached(port: int) -> socket.socket:
 @contextmanager
 def echo(answer: Callable[[bytes], bytes] = bytes.upper) -> Iterator[int]:
     """A server on loopback that answers each connection once."""
-    import threading
 
     def serve() -> None:
         while True:
@@ -169,7 +169,9 @@ def test_ssh_takes_a_script_on_its_standard_input(erin: Person) -> None:
 
 def test_ssh_passes_the_language_on(erin: Person) -> None:
     assert erin.msh("ssh", f"{me()}@staging-01", "echo $LC_TIME").returncode == 0
-    said = erin.run(*program("msh"), "ssh", f"{me()}@staging-01", "echo $LC_TIME", LC_TIME="de_DE.UTF-8")
+    said = erin.run(
+        *program("msh"), "ssh", f"{me()}@staging-01", "echo $LC_TIME", variables={"LC_TIME": "de_DE.UTF-8"}
+    )
     assert said.stdout == b"de_DE.UTF-8\n"
 
 
@@ -341,11 +343,11 @@ def test_git_clones_and_pushes(erin: Person, there: Path) -> None:
     quiet = {"GIT_SSH_COMMAND": f"ssh -F '{erin.config}'", "GIT_CONFIG_GLOBAL": "/dev/null"}
     who = ("-c", "user.name=erin", "-c", "user.email=erin@example.com", "-c", "init.defaultBranch=main")
     erin.done("git", *who, "init", "-q", "--bare", str(there))
-    erin.done("git", *who, "clone", "-q", f"ssh://{NODE}{there}", "here", **quiet)
+    erin.done("git", *who, "clone", "-q", f"ssh://{NODE}{there}", "here", variables=quiet)
     (erin.files / "here/file").write_text("content")
     for words in (("add", "file"), ("commit", "-q", "-m", "One"), ("push", "-q", "origin", "HEAD:main")):
-        erin.done("git", *who, "-C", "here", *words, **quiet)
-    erin.done("git", *who, "clone", "-q", "-b", "main", f"{NODE}:{there}", "again", **quiet)
+        erin.done("git", *who, "-C", "here", *words, variables=quiet)
+    erin.done("git", *who, "clone", "-q", "-b", "main", f"{NODE}:{there}", "again", variables=quiet)
     assert (erin.files / "again/file").read_text() == "content"
 
 
@@ -358,9 +360,9 @@ def test_ansible_pings_and_copies(erin: Person, there: Path) -> None:
         "ANSIBLE_LOCALHOST_WARNING": "0",
         "ANSIBLE_HOME": str(erin.home / "ansible"),
     }
-    assert '"pong"' in erin.done("ansible", "-i", "hosts", "all", "-m", "ping", **settings)
+    assert '"pong"' in erin.done("ansible", "-i", "hosts", "all", "-m", "ping", variables=settings)
     copy = ("-m", "copy", "-a", f"src=file dest={there}/file mode=0640")
-    assert "CHANGED" in erin.done("ansible", "-i", "hosts", "all", *copy, **settings)
+    assert "CHANGED" in erin.done("ansible", "-i", "hosts", "all", *copy, variables=settings)
     assert (there / "file").read_text() == "content"
 
 

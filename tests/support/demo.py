@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ class Person:
         return self.home / "config"
 
     def run(
-        self, *words: str | Path, stdin: bytes | None = None, **variables: str
+        self, *words: str | Path, stdin: bytes | None = None, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """A program, with no terminal to ask on."""
         return subprocess.run(
@@ -98,15 +98,17 @@ class Person:
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            env={**self.environment, **variables},
+            env={**self.environment, **(variables or {})},
             cwd=self.files,
             timeout=STEP_S,
             start_new_session=True,
         )
 
-    def done(self, *words: str | Path, stdin: bytes | None = None, **variables: str) -> str:
+    def done(
+        self, *words: str | Path, stdin: bytes | None = None, variables: Mapping[str, str] | None = None
+    ) -> str:
         """What a program printed that went well."""
-        ended = self.run(*words, stdin=stdin, **variables)
+        ended = self.run(*words, stdin=stdin, variables=variables)
         assert ended.returncode == 0, f"{words} ended with {ended.returncode}: {ended.stderr!r}"
         return ended.stdout.decode()
 
