@@ -427,6 +427,9 @@ class _Transport(asyncssh.SSHServerConnection):
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """Called once to ask whether the certificate would do, and once with the proof of its key."""
+        if not _is_certificate(key_data):
+            # Clients offer the bare key of a certificate too; that is no news for whoever types.
+            return False
         try:
             admitted, account = await self._connection.authenticate(username, key_data)
         except MeziteError as error:
@@ -445,3 +448,8 @@ class _Transport(asyncssh.SSHServerConnection):
         if message != self._told:
             self._told = message
             self.send_auth_banner(f"mezite: {message}\n")
+
+
+def _is_certificate(shown: bytes) -> bool:
+    size = int.from_bytes(shown[:4], "big")
+    return size < 128 and shown[4 : 4 + size].endswith(b"-cert-v01@openssh.com")

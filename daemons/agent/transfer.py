@@ -154,7 +154,7 @@ class SftpSieve:
     def _asked_open(self, request: int, fields: Fields) -> bytes:
         path = fields.string().decode("utf-8", "replace")[:MAX_PATH]
         flags = fields.number()
-        file = _File(path, bool(flags & Flag.READ), bool(flags & ~Flag.READ))
+        file = _File(path, bool(flags & Flag.READ), bool(flags & ~int(Flag.READ)))
         rule = self._rule()
         wanted = [
             direction
