@@ -77,7 +77,9 @@ def _announcement(running: object) -> dict[str, object]:
     }
 
 
-@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@cli.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
+)
 @click.pass_context
 def relay(context: click.Context) -> None:
     """Run one relay: it moves the bytes of sessions and outlives the hub. For the service manager.
