@@ -110,7 +110,9 @@ class Inflow:
         if self._is_over or self._is_ending:
             return
         self._waiting += data
-        if not self._is_writing:
+        if self._is_writing:
+            self._tell()
+        else:
             self._push()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""As root: what runs and comes for another OS user is that user's in every respect, in a cgroup of its own."""
+"""As root: what runs and comes for another OS user is that user's in every respect."""
 
 from __future__ import annotations
 
