@@ -44,6 +44,13 @@ async def test_a_token_gives_certificates_of_minutes(office: Office) -> None:
     assert shown.secret not in repr(shown)
 
 
+async def test_a_token_makes_no_other_tokens(office: Office) -> None:
+    caller = await exchanged(office, await token_of(office, await office.person("alice")))
+    with pytest.raises(Denied, match="no other tokens"):
+        await token_of(office, caller)
+    assert len(await access_tokens.page(office.desk, caller, "")) == 1
+
+
 async def test_its_certificates_never_outlast_it(office: Office) -> None:
     shown = await token_of(office, await office.person("alice"), timedelta(minutes=5))
     caller = await exchanged(office, shown)
