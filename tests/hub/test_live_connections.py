@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ async def test_a_login_that_is_taken_away_ends_a_session_under_it() -> None:
         assert (await node.hear(Cut)).message == "you may no longer log in to web-1 as root"
 
 
-async def _replace_role(it: FrontHub, **changes: object) -> None:
+async def _replace_role(it: FrontHub, **changes: Any) -> None:
     def unit(tx: Writing) -> None:
         role = tx.roles.get("dev")
         assert role is not None
