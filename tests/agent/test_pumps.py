@@ -107,13 +107,12 @@ async def test_everything_is_written_in_order_before_the_end(pipe: tuple[int, in
     flow.end()
     flow.write(b"too late")
     assert sent.told == ["wait"]
-    got = bytearray()
-    while not sent.drained.is_set():
-        got += os.read(pipe[0], 65_536)
-        await asyncio.sleep(0)
+    taken = Taken()
+    taken.flow(pipe[0])
+    await sent.drained.wait()
     os.close(pipe[1])
-    got += os.read(pipe[0], 1 << 20)
-    assert bytes(got) == data
+    await taken.over.wait()
+    assert bytes(taken.data) == data
     assert sent.told == ["wait", "go"]
 
 
