@@ -95,7 +95,7 @@ class Cluster:
         with log.open("ab") as written:
             process = subprocess.Popen(
                 command,
-                env={**inherited, **settings},
+                env={**inherited, **settings, "MEZITE_RELAYS_END_WITH": str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=written,

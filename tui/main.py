@@ -20,13 +20,29 @@ FORMAT = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="mezite")
-def cli() -> None:
-    """SSH access with certificates that end. This command runs whole clusters on one machine.
+THEME = click.option(
+    "--theme",
+    type=click.Choice(["dark", "light", "contrast", "mono"]),
+    help="Colours of the console. [default: dark; mono where NO_COLOR is set]",
+)
 
-    Example: mezite demo
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(__version__, prog_name="mezite")
+@THEME
+@click.pass_context
+def cli(context: click.Context, theme: str | None) -> None:
+    """SSH access with certificates that end. Without a command: the console, on the hub you use.
+
+    The commands run whole clusters on one machine. Example: mezite demo
     """
+    if context.invoked_subcommand is not None:
+        return
+    from tui.open import at_terminal, open_console
+
+    if not at_terminal():
+        raise click.UsageError("the console needs a terminal; `msh` and `mezctl` do the same without one")
+    open_console(theme)
 
 
 @cli.command()
@@ -35,15 +51,25 @@ def cli() -> None:
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="Where to keep it; kept when the demo ends."
 )
-def demo(headless: bool, form: str, directory: Path | None) -> None:
+@THEME
+def demo(headless: bool, form: str, directory: Path | None, theme: str | None) -> None:
     """Run a filled cluster in a scratch directory; it is gone when you leave.
+
+    At a terminal the console opens on it; quitting ends both.
 
     Example: mezite demo --headless --format json
     """
     from tui.demo import demo as running_demo
+    from tui.open import at_terminal, open_demo
 
     stop = _stop_signal()
+    looking = not headless and form == "text" and at_terminal()
+    if looking:
+        click.echo("Starting a hub and four nodes.", err=True)
     with running_demo(directory) as running:
+        if looking:
+            open_demo(running.facts, theme, stop)
+            return
         click.echo(json.dumps(running.facts) if form == "json" else _told(running.facts))
         sys.stdout.flush()
         _until(stop, running.cluster.check)

@@ -13,6 +13,7 @@
     channel    TLS and options of gRPC, and its failures as errors of ours
     methods    every call there is, with its types
     hub        calls, for programs that wait
+    streams    answers that go on, for programs that stay
     watch      the feed, for programs that stay: resumes by itself
     identity   who `mezctl` acts as
 

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, cast
-
-import grpc
-import grpc.aio
+from typing import Final
 
 from mezite.api.generated import feed_pb2
-from mezite.client.channel import credentials, options, raised
 from mezite.client.methods import FEED_WATCH
 from mezite.client.profile import Pass
+from mezite.client.streams import streamed
 from mezite.errors import Throttled, Unavailable
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 15.0
-KEEPALIVE_MS: Final = 20_000
-"""A connection that died without a word is noticed within two of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ async def watch(
     after: int = 0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
-) -> AsyncIterator[News]:
+) -> AsyncGenerator[News, None]:
     """What changes, until the hub refuses. `after` is the last revision seen; 0: only what is to come."""
     seen, failures = after, 0
     while True:
@@ -111,22 +107,10 @@ def lines_of(who: Callable[[], Pass], kinds: Sequence[str] = ()) -> Lines:
     """Opens the feed at the hub. `who` is asked at every opening, since a login is renewed meanwhile."""
 
     async def opened(after: int) -> AsyncIterator[feed_pb2.FeedLine]:
-        bearer = who()
-        keepalive = [("grpc.keepalive_time_ms", KEEPALIVE_MS), ("grpc.keepalive_timeout_ms", KEEPALIVE_MS)]
-        target = bearer.hub.auth_addr
-        async with grpc.aio.secure_channel(
-            target, credentials(bearer), [*options(bearer), *keepalive]
-        ) as channel:
-            ask = channel.unary_stream(
-                FEED_WATCH.path,
-                request_serializer=FEED_WATCH.asks.SerializeToString,
-                response_deserializer=FEED_WATCH.answers.FromString,
-            )
-            try:
-                async for line in ask(feed_pb2.WatchRequest(kinds=kinds, after=after)):
-                    yield cast(feed_pb2.FeedLine, line)
-            except grpc.RpcError as error:
-                raise raised(error, bearer) from None
+        question = feed_pb2.WatchRequest(kinds=kinds, after=after)
+        async with aclosing(streamed(who(), FEED_WATCH, question)) as answers:
+            async for line in answers:
+                yield line
 
     return opened
 
