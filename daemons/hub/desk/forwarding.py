@@ -17,6 +17,7 @@ from mezite.predicate.patterns import PatternSet
 from mezite.rbac.options import Terms
 
 UNIX: Final = "unix"
+_UNIX_TARGET: Final = "unix:"
 
 
 def target(question: Ask) -> str:
@@ -49,7 +50,11 @@ def _port_refusal(question: Ask, held: Terms) -> str | None:
         return "no role of yours forwards ports"
     if not held.port_forwarding_targets:
         return None
-    allowed = PatternSet(held.port_forwarding_targets)
+    # `*:*` is every host and port, and no path.
+    is_unix = question.what == UNIX
+    allowed = PatternSet(
+        each for each in held.port_forwarding_targets if each.startswith(_UNIX_TARGET) == is_unix
+    )
     if any(allowed.matches(name) for name in _names(question)):
         return None
     return f"no role of yours forwards to {target(question)}"
