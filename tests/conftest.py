@@ -60,6 +60,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
         monkeypatch.delenv(name)
     for name in ("NOTIFY_SOCKET", "NO_COLOR", "SSH_AUTH_SOCK"):
         monkeypatch.delenv(name, raising=False)
+    # A hub that a test kills would leave its relays waiting for the next one.
+    monkeypatch.setenv("MEZITE_RELAYS_END_WITH", str(os.getpid()))
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 

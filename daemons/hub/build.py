@@ -7,6 +7,7 @@ Everything is bound before anything is served, and closed in the reverse order; 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -30,7 +31,7 @@ from daemons.hub.metrics import Metrics
 from daemons.hub.proof.passwords import Passwords
 from daemons.hub.proof.throttle import Throttle
 from daemons.hub.proxy import front, tunnels
-from daemons.hub.proxy.relays import RelaySettings, relays
+from daemons.hub.proxy.relays import RelaySettings, process_to_end_with, relays
 from daemons.hub.rpc import server as rpc
 from daemons.hub.rpc.access import Access
 from daemons.hub.rpc.audit import Audit
@@ -128,6 +129,7 @@ async def hub(
             admin = AdminSocket(desk, lambda: where.auth, lambda: where.public_web)
             await stack.enter_async_context(admin_socket.serving(admin, settings.data_dir / "admin.sock"))
         if settings.proxy.enabled:
+            carriers = RelaySettings(settings.data_dir / "relays", end_with=process_to_end_with(os.environ))
             port = await stack.enter_async_context(
                 tunnels.serving(
                     desk,
@@ -135,7 +137,7 @@ async def hub(
                     listeners["proxy.tunnel_listen_addr"],
                     server_tls,
                     where.addresses,
-                    partial(relays, RelaySettings(settings.data_dir / "relays")),
+                    partial(relays, carriers),
                 )
             )
             await stack.enter_async_context(

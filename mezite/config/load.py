@@ -28,6 +28,8 @@ CLIENT_VARIABLES: Final = frozenset(
     {"MEZITE_HOME", "MEZITE_AUTH_TOKEN", "MEZITE_DEBUG", "MEZITE_PROXY", "MEZITE_SESSION_ID"}
 )
 """Variables that msh, mezctl and a session's shell know; no setting of a daemon."""
+END_WITH: Final = "MEZITE_RELAYS_END_WITH"
+"""Said by the one process that starts a whole cluster for a while: its own id. No setting either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,11 @@ def _exposed(keys: Mapping[tuple[str, ...], Key], file: document.Document) -> It
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = {
-        key.variable for kind in (HubSettings, AgentSettings) for key in keys_of(kind)
-    } | CLIENT_VARIABLES
+    known = (
+        {key.variable for kind in (HubSettings, AgentSettings) for key in keys_of(kind)}
+        | CLIENT_VARIABLES
+        | {END_WITH}
+    )
     for name in sorted(environ):
         if name.startswith("MEZITE_") and name not in known:
             close = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.8)

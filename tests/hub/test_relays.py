@@ -23,9 +23,9 @@ import pytest
 
 from daemons.hub.proxy import carrier, relays
 from daemons.hub.proxy.carrier import LOST
-from daemons.hub.proxy.relays import Leaving, Relays, RelaySettings
+from daemons.hub.proxy.relays import Leaving, Relays, RelaySettings, process_to_end_with
 from daemons.hub.relay.wire import End
-from mezite.errors import Unavailable
+from mezite.errors import SettingsError, Unavailable
 from tests.support.relays import Pair, new_pair
 
 PATIENCE_S = 30.0
@@ -285,15 +285,24 @@ async def test_relays_of_another_release_keep_their_pairs_and_get_no_others(
         assert answers(late)
 
 
-async def test_relays_die_with_whoever_holds_their_lifeline(
+async def test_relays_end_with_the_process_that_started_it_all(
     settings: RelaySettings, endings: Endings
 ) -> None:
-    reader, holder = os.pipe()
-    async with serving(replace(settings, lifeline=reader, leaving=Leaving.STAY), endings) as pool:
+    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE)
+    environment = {"MEZITE_RELAYS_END_WITH": str(process.pid)}
+    lasting = replace(settings, end_with=process_to_end_with(environment), leaving=Leaving.STAY)
+    async with serving(lasting, endings) as pool:
         pids = pool.pids
-    os.close(reader)
-    os.close(holder)
+    process.kill()
+    await process.wait()
     assert all(map(is_gone, pids))
+
+
+@pytest.mark.parametrize("text", ["-1", "one", "1 2", "\u0661", "9" * 5_000])
+def test_the_process_to_end_with_is_a_number(text: str) -> None:
+    assert process_to_end_with({}) is None
+    with pytest.raises(SettingsError, match=r"MEZITE_RELAYS_END_WITH: .* is no process id"):
+        process_to_end_with({"MEZITE_RELAYS_END_WITH": text})
 
 
 async def test_a_relay_that_does_not_answer_is_given_nothing_more(

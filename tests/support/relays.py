@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -123,17 +122,13 @@ def relay_process(
     command = [sys.executable, "-P", "-m", "daemons.hub.relay.main", "--directory", str(directory)]
     if limit is not None:
         command = ["prlimit", f"--nofile={limit[0]}:{limit[1]}", *command]
-    process = subprocess.Popen([*command, "--name", "relay", *arguments], pass_fds=_descriptors(arguments))
+    process = subprocess.Popen([*command, "--name", "relay", *arguments])
     try:
         wait_for_socket(process, directory / "relay.sock")
         yield RelayProcess(process, directory / "relay.sock")
     finally:
         process.kill()
         process.wait(PATIENCE_S)
-
-
-def _descriptors(arguments: Sequence[str]) -> list[int]:
-    return [int(after) for before, after in pairwise(arguments) if before == "--lifeline"]
 
 
 def wait_for_socket(process: subprocess.Popen[bytes], path: Path) -> None:

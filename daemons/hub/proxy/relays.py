@@ -13,10 +13,11 @@ import asyncio
 import fcntl
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,7 +28,9 @@ from daemons.hub.proxy.carrier import Carrier, Told, pair_id
 from daemons.hub.relay.wire import Take
 from daemons.lifecycle import Start, crew
 from mezite import __version__
-from mezite.errors import Unavailable
+from mezite.config.load import END_WITH
+from mezite.errors import SettingsError, Unavailable
+from mezite.quoting import quoted
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +56,19 @@ class Leaving(Enum):
 class RelaySettings:
     directory: Path
     count: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
-    lifeline: int | None = None
-    """The reading end of a pipe: the relays started here die with whoever holds its other end."""
+    end_with: int | None = None
+    """The process that the relays started here do not outlive; the hub itself is no such process."""
     leaving: Leaving = Leaving.DRAIN
     idle_s: float = 600.0
     release: str = __version__
+
+
+def process_to_end_with(environment: Mapping[str, str]) -> int | None:
+    """Who starts a whole cluster for a while names itself here, so that nothing of it stays behind."""
+    text = environment.get(END_WITH, "")
+    if text and not re.fullmatch("[0-9]{1,10}", text):
+        raise SettingsError([f"{END_WITH}: {quoted(text)} is no process id"])
+    return int(text) if text else None
 
 
 class Relays:
@@ -188,17 +199,16 @@ class Relays:
     async def _spawn(self) -> Path | None:
         """The socket of a relay that has just been started and listens on it; none if it ended instead."""
         settings, name = self._settings, secrets.token_hex(4)
-        lifeline = () if settings.lifeline is None else (settings.lifeline,)
+        end_with = () if settings.end_with is None else ("--end-with", str(settings.end_with))
         with os.fdopen(_log_file(settings.directory), "ab") as log_file:
             starting = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "daemons.hub.relay.main", "--detach", "--name", name),
                 *("--directory", str(settings.directory), "--release", settings.release),
                 *("--idle-s", str(settings.idle_s)),
-                *(("--lifeline", str(settings.lifeline)) if lifeline else ()),
+                *end_with,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
-                pass_fds=lifeline,
                 env={key: value for key, value in os.environ.items() if key in KEPT_VARIABLES},
                 cwd="/",
                 start_new_session=True,

@@ -42,9 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _detach()
             relay = Relay(listener, terms, time.monotonic, lambda text: _say(given.name, text))
             relay.hear_signals(signals, {int(number): wish for number, wish in _WISHES.items()})
-            if given.lifeline is not None:
-                relay.hold_on_to(given.lifeline)
+            if given.end_with is not None:
+                relay.end_with(given.end_with)
             relay.run()
+    except ProcessLookupError:
+        return 0  # The process it is to end with has ended.
     except BlockingIOError:
         _say(given.name, "another relay has this name")
         return EXIT_OCCUPIED
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--linger-s", type=float, default=60.0, help="waits so long for an end to fall silent"
     )
     parser.add_argument("--detach", action="store_true", help="return once it listens, and stay behind")
-    parser.add_argument("--lifeline", type=int, help="a pipe; when its other end is closed, the relay ends")
+    parser.add_argument("--end-with", type=int, metavar="PID", help="ends when this process does")
     return parser
 
 

@@ -3,7 +3,7 @@
 1. Asked to drain, it takes no more pairs, and ends once it has none and a hub has heard of every end.
 2. Asked to leave, it ends its pairs, and then itself as soon as its hubs have heard, or at once without one.
 3. With neither hub nor pairs for `idle_s` it ends by itself.
-4. When its lifeline, if it has one, is let go of, it leaves without another word.
+4. When the process ends that it is to end with, if there is one, it leaves without another word.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Relay:
         self._serving = Serving.TAKING
         self._alone_since: float | None = clock()
         self._leaving_since = 0.0
-        self._let_go = False
+        self._is_orphan = False
 
     def wish(self, wish: Wish) -> None:
         before, self._serving = self._serving, RELAY[self._serving, wish]
@@ -58,14 +58,13 @@ class Relay:
             self._leaving_since = self._clock()
             self._pairs.stop_all()
 
-    def hold_on_to(self, lifeline: int) -> None:
-        """The reading end of a pipe: when nobody holds the other end any more, the relay is let go."""
+    def end_with(self, pid: int) -> None:
+        """`ProcessLookupError` if that process has ended already."""
 
         def event(_mask: int) -> None:
-            if not os.read(lifeline, 1):
-                self._let_go = True
+            self._is_orphan = True
 
-        self._watch.add(lifeline, watch.IN, event)
+        self._watch.add(os.pidfd_open(pid), watch.IN, event)
 
     def hear_signals(self, descriptor: int, wishes: dict[int, Wish]) -> None:
         """Each byte read from the descriptor is the number of a signal. The second one hastens."""
@@ -94,7 +93,7 @@ class Relay:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = self._clock()
-        return self._let_go or self._has_served() or self._is_due()
+        return self._is_orphan or self._has_served() or self._is_due()
 
     def _has_served(self) -> bool:
         match self._serving:

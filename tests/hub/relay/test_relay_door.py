@@ -252,13 +252,13 @@ def test_with_neither_hub_nor_pairs_it_ends_in_time(tmp_path: Path) -> None:
         assert relay.ends() == 0
 
 
-def test_it_dies_with_whoever_holds_its_lifeline(tmp_path: Path) -> None:
-    reader, holder = os.pipe()
-    with relay_process(tmp_path / "relays", "--lifeline", str(reader)) as relay:
-        os.close(reader)
+def test_it_ends_with_another_process(tmp_path: Path) -> None:
+    other = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    with relay_process(tmp_path / "relays", "--end-with", str(other.pid)) as relay:
         hub, pair = relay.hub(), new_pair()
         hub.take(pair)
-        os.close(holder)
+        other.kill()
+        other.communicate()
         assert relay.ends() == 0
         with pytest.raises(ConnectionResetError):
             pair.client.recv(1)
