@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from daemons.agent.backoff import CEILING_S, FLOOR_S
-from daemons.hub.proxy import half_open, lines
+from daemons.hub.proxy import dials, front, half_open, lines
 from mezite.api.tunnel.frames import MAX_PAYLOAD
 from mezite.api.tunnel.messages import (
     AnyMessage,
@@ -67,5 +67,7 @@ def test_the_numbers_are_the_codes() -> None:
         f"nothing for {lines.SILENCE_S:g} s",
         f"{spaced(half_open.OVERALL)} in all and {half_open.PER_ADDRESS} of one address",
         f"from {FLOOR_S:g} s to {CEILING_S:g} s",
+        f"for {dials.PATIENCE_S:g} seconds",
+        f"{front.SILENCE_S * 1000:g} ms of silence",
     ):
         assert said in PAGE, said
