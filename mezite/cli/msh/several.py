@@ -69,7 +69,7 @@ def run(
     if not runs:
         raise click.UsageError(f"no node you may reach has {labels}; `msh ls` lists them with their labels")
     try:
-        _Fleet(runs, with_code(otp)).go()
+        Fleet(runs, with_code(otp)).go()
     finally:
         for each in runs:
             _stop(each)
@@ -119,7 +119,7 @@ def _words(
     return [found("ssh"), *given, *flags, "-l", where.login, "--", where.host, *command]
 
 
-class _Fleet:
+class Fleet:
     """The processes at work, and the lines that come from them."""
 
     def __init__(self, runs: list[Run], environment: dict[str, str]) -> None:
@@ -185,7 +185,7 @@ class _Fleet:
         # A terminal is shown what would act on it: lines of several nodes are no session of anybody's.
         shown = plain(text) if screen.isatty() else text
         name = plain(node)
-        click.echo(f"{name}{' ' * (self._column - width(name))} | {shown}", file=screen)
+        click.echo(f"{name}{' ' * (self._column - width(name))} | {shown}", file=screen, color=True)
 
 
 def _stop(run: Run) -> None:
