@@ -90,7 +90,7 @@ async def revoke(desk: Desk, caller: Caller, token_id: str) -> None:
 
 
 def _came_from_a_token(caller: Caller) -> bool:
-    """Whoever found a token must not be able to outlive it. Its certificates are known by how short they are."""
+    """Whoever found a token must not outlive it. Its certificates are known by how short they are."""
     return caller.identity.expires_at - caller.identity.issued_at <= TOKEN_TTL
 
 
