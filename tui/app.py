@@ -129,18 +129,23 @@ class Console(App[None], inherit_bindings=False):
             return [
                 Key(("f1",), "all keys", self.explain_keys, in_footer=False),
                 Key(("ctrl+l",), "draw again", self.draw_again, in_footer=False),
-                Key(("ctrl+c",), "(copies in a field)", lambda: page.say("Esc quits."), in_footer=False),
+                Key(("ctrl+c",), "", lambda: page.say("Esc quits."), in_footer=False, in_help=False),
             ]
         lost = self.state.link.lost_at is not None
-        places = [Key((tab.key,), tab.name, partial(self.go, tab.name), in_footer=False) for tab in TABS]
+        places = [
+            Key((tab.key,), tab.name, partial(self.go, tab.name), in_footer=False, in_help=False)
+            for tab in TABS
+        ]
         return [
             Key(("R", "upper_r"), "try now", self.retry, "" if lost else "The hub is there."),
             Key(("colon", "ctrl+p"), "commands", self.command),
             Key(("q",), "quit", self.exit),
             *places,
+            Key(("tab",), "", page.focus_next_part, in_footer=False, in_help=False),
+            Key(("shift+tab",), "", partial(page.focus_next_part, -1), in_footer=False, in_help=False),
             Key(("question_mark", "f1"), "all keys", self.explain_keys, in_footer=False),
             Key(("ctrl+l",), "draw again", self.draw_again, in_footer=False),
-            Key(("ctrl+c",), "(copies in a field)", lambda: page.say("q quits."), in_footer=False),
+            Key(("ctrl+c",), "", lambda: page.say("q quits."), in_footer=False, in_help=False),
         ]
 
     def command(self) -> None:

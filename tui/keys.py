@@ -24,6 +24,7 @@ class Key:
     act: Callable[[], object]
     why_not: str = ""
     in_footer: bool = True
+    in_help: bool = True
 
     @property
     def cap(self) -> str:

@@ -67,8 +67,6 @@ class Access(Page):
             Key(("plus",), "with a role", self.query_one("#roles", Field).focus),
             Key(("enter",), "ask again", self._ask, none),
             Key(("y",), "copy as command", self._copy, none),
-            Key(("tab",), "next field", self.focus_next_part, in_footer=False),
-            Key(("shift+tab",), "previous field", lambda: self.focus_next_part(-1), in_footer=False),
         ]
 
     def opened(self) -> None:

@@ -29,16 +29,17 @@ class Column:
     """`field` is what `=` and `-` compare; the last column takes the room that is left."""
 
     head: str
+    noun: str
     field: str
     width: int
     wide_only: bool = False
 
 
 COLUMNS: Final = (
-    Column("TYPE", "type", 24),
-    Column("WHO", "user", 19),
-    Column("WHAT", "what", 22),
-    Column("FROM", "from", 15, wide_only=True),
+    Column("TYPE", "type", "type", 24),
+    Column("WHO", "user", "user", 19),
+    Column("WHAT", "target", "what", 22),
+    Column("FROM", "address", "from", 15, wide_only=True),
 )
 _TIME_AND_CODE: Final = 17
 
@@ -55,7 +56,7 @@ class Audit(Page):
     def body(self) -> ComposeResult:
         yield Field(
             id="filter",
-            placeholder="all events   / to filter:  type:user.*  user:alice  from:10.*  level:warn  last:1h",
+            placeholder="all events   / to filter:  type:user.*  user:alice  level:warn  last:1h",
         )
         yield Drawn(self._head)
         rows: Rows[Entry] = Rows(
@@ -82,14 +83,14 @@ class Audit(Page):
         none = "" if self.rows.current else "No event is under the cursor."
         is_open = self.has_class("open")
         back = "close" if is_open else "all events"
-        nothing = "" if is_open or self._filter else "Nothing is open, and no filter is set."
+        nothing = "" if is_open or self._filter else "Nothing is open or filtered."
         held = "hold" if self.rows.follow else "follow"
-        narrow = none or ("" if self._value() else f"This event has no {self.column.head.lower()}.")
+        narrow = none or ("" if self._value() else f"This event has no {self.column.noun}.")
         return [
             Key(("space",), held, self._hold_or_follow),
             Key(("enter",), "close" if is_open else "event", self._open_or_close, none),
             Key(("slash",), "filter", self.query_one("#filter", Field).focus),
-            Key(("equals_sign",), f"only this {self.column.head.lower()}", self._only, narrow),
+            Key(("equals_sign",), f"only this {self.column.noun}", self._only, narrow),
             Key(("minus",), "without it", self._without, narrow),
             Key(("right",), "next column", lambda: self._step(1), in_footer=False),
             Key(("left",), "previous column", lambda: self._step(-1), in_footer=False),

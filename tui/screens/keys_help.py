@@ -42,7 +42,7 @@ class KeysHelp(ModalScreen[None], inherit_bindings=False):
 
     def _fit(self) -> None:
         drawn = self.query_one("#keys", Drawn)
-        drawn.styles.height = min(len(self._lines(self._page.console_app.look, 66, 0)), self.size.height - 2)
+        drawn.styles.height = min(len(self._lines(self._page.console_app.look, 66, 0)), self.size.height)
         drawn.redraw()
 
     def on_key(self, event: events.Key) -> None:
@@ -57,14 +57,15 @@ class KeysHelp(ModalScreen[None], inherit_bindings=False):
     def _lines(self, theme: Theme, width: int, height: int) -> Sequence[Line]:
         title = f"Keys in {self._page.place}" if self._page.place else "Keys"
         lines = [Line(theme).add(title, "text", "bold").sides(Line(theme).add("Esc closes", "muted"), width)]
-        lines.append(Line(theme))
-        for key in self._page.all_keys():
+        for key in (key for key in self._page.all_keys() if key.in_help):
             line = Line(theme).add(f"  {key.cap}", "muted" if key.why_not else "accent", "bold").to(17)
             line.add(key.does, "muted" if key.why_not else "text")
             if key.why_not:
                 line.to(38).add(key.why_not, "muted")
             lines.append(line)
         if self._page.place:
-            for cap, does in _IN_LISTS:
+            tabs = self._page.console_app.tabs
+            places = (" ".join(tab.key for tab in tabs), ", ".join(tab.name for tab in tabs))
+            for cap, does in (places, *_IN_LISTS):
                 lines.append(Line(theme).add(f"  {cap}", "accent", "bold").to(17).add(does))
         return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -51,7 +52,8 @@ class Drawn(Widget):
         line = Line(self.console_app.look)
         line.pieces = list(self._rows[y])
         line.width = width
-        return Strip(line.segments(width, ascii_only=self.console_app.ascii_only), width)
+        strip = Strip(line.segments(width, ascii_only=self.console_app.ascii_only), width)
+        return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
 
     def _drawn(self) -> list[list[tuple[str, str]]]:
         width, height = self.size

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -150,7 +151,8 @@ class Rows(Widget, Generic[T], can_focus=True):
 
         app, width = cast(Console, self.app), self.size.width
         line = self._line(app.look, self.top + y, y, width)
-        return Strip(line.segments(width, ascii_only=app.ascii_only), width)
+        strip = Strip(line.segments(width, ascii_only=app.ascii_only), width)
+        return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
 
     def _line(self, theme: Theme, index: int, y: int, width: int) -> Line:
         if not self.things:
