@@ -37,6 +37,8 @@ class Copy:
     tool: Tool
     direction: Direction | None
     path: str = ""
+    is_into: bool = False
+    """What comes goes below the path, which is a directory."""
 
 
 def found_in(command: str) -> Copy | None:
@@ -66,7 +68,8 @@ def _scp(words: list[str]) -> Copy | None:
     flags = "".join(word[1:] for word in words if word.startswith("-") and not word.startswith("--"))
     path = words[-1] if words else ""
     if "t" in flags:
-        return Copy(Tool.SCP, Direction.UPLOAD, path)
+        is_into = "r" in flags or "d" in flags or path.endswith("/")
+        return Copy(Tool.SCP, Direction.UPLOAD, path, is_into)
     return Copy(Tool.SCP, Direction.DOWNLOAD, path) if "f" in flags else None
 
 

@@ -31,7 +31,7 @@ from daemons.agent.channel import SessionChannel, Sieve
 from daemons.agent.copying import Copy, Tool
 from daemons.agent.identity import Membership, NodeKeys
 from daemons.agent.reports import Reports
-from daemons.agent.transfer import RunSieve, SftpSieve, Transfer
+from daemons.agent.transfer import RunSieve, ScpSieve, SftpSieve, Transfer
 from daemons.lifecycle import Start, crew
 from daemons.tls_lines import Raw
 from mezite import __version__
@@ -261,7 +261,9 @@ class Connection:
 
         if copy.tool is Tool.SFTP:
             return SftpSieve(lambda: self.terms.file_copy, told)
-        assert copy.direction is not None, "scp and rsync tell theirs"
+        if copy.tool is Tool.SCP:
+            return ScpSieve(copy, told)
+        assert copy.direction is not None, "rsync tells its own"
         return RunSieve(copy.direction, copy.path, told)
 
     def tap(self, session_id: str, data: bytes) -> None:

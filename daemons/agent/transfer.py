@@ -2,17 +2,19 @@
 
 For sftp, which scp speaks too unless told otherwise, the packets of both directions are followed: a file
 that may not be opened is refused in the server's stead, the others are told of when they are closed, with the
-bytes that really went. What the server confirmed counts, not what was asked. A run of the old scp or of rsync
-is one event.
+bytes that really went. What the server confirmed counts, not what was asked. The old scp is followed by its
+records; a run of rsync is one event.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from daemons.agent.copying import Direction, allows
+from daemons.agent.copying import Copy, Direction, allows
+from daemons.agent.scp_records import ScpRecords, Sent
 from daemons.agent.sftp_packets import (
     END_OF_FILE,
     OK,
@@ -90,6 +92,41 @@ class RunSieve:
         if not self._is_over:
             self._is_over = True
             self._told(Transfer(self._path[:MAX_PATH], self._direction, self._bytes, ok))
+
+
+class ScpSieve(RunSieve):
+    """The old scp: each file an event, as far as it can be followed; what cannot is one event for the run."""
+
+    def __init__(self, copy: Copy, told: Told) -> None:
+        assert copy.direction is not None, "scp tells its own"
+        super().__init__(copy.direction, copy.path, told)
+        self._records = ScpRecords()
+        self._is_into = copy.is_into
+
+    def from_client(self, data: bytes) -> tuple[bytes, bytes]:
+        if self._direction is Direction.UPLOAD:
+            self._follow(self._records.feed(data))
+        return super().from_client(data)
+
+    def from_program(self, data: bytes) -> bytes:
+        if self._direction is Direction.DOWNLOAD:
+            self._follow(self._records.feed(data))
+        return super().from_program(data)
+
+    def over(self, *, ok: bool) -> None:
+        self._follow(self._records.rest())
+        if self._records.is_lost:
+            super().over(ok=False)
+
+    def _follow(self, files: list[Sent]) -> None:
+        for file in files:
+            self._told(Transfer(self._place(file.path)[:MAX_PATH], self._direction, file.bytes, file.ok))
+
+    def _place(self, below: str) -> str:
+        if self._direction is Direction.DOWNLOAD:
+            return posixpath.join(posixpath.dirname(self._path.rstrip("/")), below)
+        # A single file may go to a name or into a directory; only scp itself looks which.
+        return posixpath.join(self._path, below) if self._is_into or "/" in below else self._path
 
 
 class SftpSieve:

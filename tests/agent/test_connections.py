@@ -1,4 +1,4 @@
-"""The table of users' connections: orders that make one, orders about none, and what goes wrong on the way."""
+"""The table of users' connections: orders that make one, orders about none, and what goes wrong."""
 
 from __future__ import annotations
 

@@ -44,8 +44,23 @@ async def test_scp_up_and_down(served: Node, protocol: str) -> None:
         ("upload", True, f"{there}/up"),
         ("download", True, f"{there}/down"),
     ]
-    if protocol == "-s":
-        assert [each["bytes"] for each in told] == [len(CONTENT)] * 2
+    assert [each["bytes"] for each in told] == [len(CONTENT)] * 2
+
+
+@pytest.mark.parametrize("protocol", ["-s", "-O"])
+async def test_a_directory_is_an_event_for_each_file_in_it(served: Node, protocol: str) -> None:
+    here, there = served.place / "here", served.place / "there"
+    (here / "deep").mkdir()
+    (here / "deep" / "a b").write_bytes(b"")
+    up = await served.program("scp", protocol, "-q", "-r", str(here), f"NODE:{there}")
+    down = await served.program("scp", protocol, "-q", "-r", f"NODE:{there}/here", str(served.place / "back"))
+    assert (up.returncode, down.returncode) == (0, 0), (up, down)
+    told = {(each["direction"], each["path"], each["bytes"], each["ok"]) for each in served.tells(Told.FILE)}
+    assert told == {
+        (direction, f"{there}/here/{name}", size, True)
+        for direction in ("upload", "download")
+        for name, size in (("up", len(CONTENT)), ("deep/a b", 0))
+    }
 
 
 async def test_sftp_tells_each_file_once(served: Node) -> None:
