@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import re
@@ -21,6 +22,11 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from mezite.api.generated.identity_pb2 import BeginTotpRequest, OtpCode
+from mezite.client.hub import Hub
+from mezite.client.methods import IDENTITY_BEGIN_TOTP, IDENTITY_CONFIRM_TOTP
+from mezite.client.profiles import Profiles
+from tests.support import authenticator
 from tests.support.demo import Demo, Person, log_in, missing, running_demo
 from tests.support.hub_process import PASSWORD, program
 from tests.support.openssh import me
@@ -33,6 +39,7 @@ pytestmark = [
 NODE = "staging-01.mezite"
 FULL = "staging-01.production.mezite"
 MIB = 1024 * 1024
+_numbers = itertools.count(1)
 ROLE = f"""
 kind: role
 metadata: {{name: everything}}
@@ -431,3 +438,53 @@ def test_msh_config_works_from_elsewhere_and_without_its_variables(erin: Person)
         [*map(str, ssh(erin, NODE, "echo reached"))], env=bare, cwd="/", capture_output=True, timeout=60
     )
     assert (ended.returncode, ended.stdout) == (0, b"reached\n"), ended.stderr
+
+
+# A second factor for each session
+
+
+@pytest.fixture(scope="module")
+def with_code(demo: Demo) -> str:
+    """A role that asks for a code at each connection."""
+    options = "options: {require_session_mfa: totp, "
+    demo.add_role(ROLE.replace("everything", "with-code").replace("options: {", options))
+    return "with-code"
+
+
+@pytest.fixture
+def frida(demo: Demo, with_code: str, tmp_path: Path) -> tuple[Person, str]:
+    """Somebody of that role, and the secret of her authenticator."""
+    name = f"frida-{next(_numbers)}"
+    demo.add_user(name, with_code)
+    person = log_in(demo, tmp_path, name, PASSWORD)
+    profile = Profiles(person.home / "mezite").active()
+    assert profile is not None
+    with Hub(profile.as_pass()) as hub:
+        secret = hub.call(IDENTITY_BEGIN_TOTP, BeginTotpRequest(password=PASSWORD)).secret
+        hub.call(IDENTITY_CONFIRM_TOTP, OtpCode(otp=authenticator.code(secret, -1)))
+    return person, secret
+
+
+def test_a_code_is_asked_on_the_terminal_and_good_once(frida: tuple[Person, str]) -> None:
+    person, secret = frida
+    command, *rest = map(str, ssh(person, NODE, "echo reached"))
+    once = authenticator.code(secret)
+    for expected in ("reached", "(?i)code[^\n]*: $"):
+        child = pexpect.spawn(command, rest, env=person.environment, timeout=30)
+        child.expect("(?i)code[^\n]*: $")
+        child.sendline(once)
+        child.expect(expected)
+        child.close(force=True)
+
+
+def test_without_a_terminal_it_is_said_how(frida: tuple[Person, str]) -> None:
+    person, _ = frida
+    ended = person.run(*ssh(person, NODE, "echo reached"))
+    assert (ended.returncode, ended.stdout) == (255, b"")
+    assert b"MEZITE_OTP=CODE" in ended.stderr.splitlines()[0]
+
+
+def test_a_code_in_the_environment_is_taken(frida: tuple[Person, str]) -> None:
+    person, secret = frida
+    code = {"MEZITE_OTP": authenticator.code(secret)}
+    assert person.done(*ssh(person, NODE, "echo reached"), variables=code) == "reached\n"
