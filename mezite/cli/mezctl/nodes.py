@@ -90,7 +90,7 @@ def _all(hub: Hub, labels: dict[str, str]) -> Iterator[Node]:
         yield from answer.nodes
         if not answer.more or not answer.nodes:
             return
-        after = answer.nodes[-1].name
+        after = answer.nodes[-1].id
 
 
 def _record(node: Node) -> dict[str, object]:
