@@ -138,7 +138,9 @@ class Mezhub:
 def environment() -> dict[str, str]:
     """Of an operator who has set nothing; `-P` keeps the working directory off the path, so it is named."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MEZITE_")}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
+    # Nothing of a hub that is killed stays behind longer than the tests.
+    stays_no_longer = {"MEZITE_RELAYS_END_WITH": str(os.getpid())}
+    return {**kept, **stays_no_longer, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def first_line(process: subprocess.Popen[str]) -> str:

@@ -60,7 +60,7 @@ class Pipes:
 
     def give_back(self, pipe: Pipe) -> None:
         self._lent -= 1
-        if pipe.held or len(self._spare) >= SPARE:
+        if pipe.held or len(self._spare) >= min(SPARE, self._most):
             pipe.close()
         else:
             self._spare.append(pipe)
