@@ -1,4 +1,4 @@
-"""A session outlives the hub it came through: killed, away, back; and a lock made afterwards still ends it."""
+"""A session outlives the hub it came through: killed, away, back; and a lock made later still ends it."""
 
 from __future__ import annotations
 
