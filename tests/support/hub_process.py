@@ -46,7 +46,9 @@ def running_hub(directory: Path) -> Iterator[RunningHub]:
                 "cluster_name": "production",
                 "data_dir": str(data_dir),
                 "auth": {"listen_addr": "127.0.0.1:0"},
-                "proxy": {"web_listen_addr": "127.0.0.1:0", "tunnel_listen_addr": "127.0.0.1:0"},
+                "proxy": dict.fromkeys(
+                    ("ssh_listen_addr", "web_listen_addr", "tunnel_listen_addr"), "127.0.0.1:0"
+                ),
             }
         )
     )
