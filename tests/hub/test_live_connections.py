@@ -10,7 +10,7 @@ import pytest
 
 from daemons.hub.desk import locks, nodes
 from daemons.hub.proxy import live
-from mezite.api.tunnel.orders import Answer, Ask, Asked, Cut, Update
+from mezite.api.tunnel.orders import Answer, Ask, Asked, Cut, Heard, Report, Told, Update
 from mezite.audit.events import Kind
 from mezite.ids import mint_uuid
 from mezite.model.change import ChangeKind, ChangeOp
@@ -148,6 +148,20 @@ async def test_a_node_that_is_removed_takes_its_connections_with_it() -> None:
         through = await it.through(ana, node)
         await nodes.remove(it.desk, it.hub.admin, "web-1")
         await gone(it, through)
+
+
+async def test_a_cut_is_on_record_also_when_the_node_is_quick_to_say_that_it_is_over() -> None:
+    async with front_hub() as it:
+        ana, node = await it.user("ana"), await it.node()
+        through = await it.through(ana, node)
+        await locks.create(it.desk, it.hub.admin, LockTarget.USER, "ana")
+        await node.hear(Cut)
+        node.line.send(Report(number=1, time_us=0, connection_id=through.id, kind=Told.CONNECTION_END))
+        await node.hear(Heard)
+        await until(lambda: through.id in it.pairs.cuts)
+        assert await it.rows() == 0
+        (event,) = await it.events(Kind.CONNECTION_CUT)
+        assert event.details["connection"] == through.id
 
 
 async def test_a_certificate_that_runs_out_ends_the_connection() -> None:

@@ -260,7 +260,14 @@ async def forget(desk: Desk, connection_id: str) -> None:
     await desk.store.write(unit)
 
 
-async def ended(desk: Desk, connection_id: str, *, cut: str = "") -> None:
+async def note_cut(desk: Desk, connection: Connection, why: str) -> None:
+    """Writes down that the hub ends it, also when its node was quicker to say that it is over."""
+    await desk.store.write(
+        lambda tx: tx.record(_told_of(tx, desk, connection, Kind.CONNECTION_CUT, reason=why))
+    )
+
+
+async def ended(desk: Desk, connection_id: str) -> None:
     """No byte passes any more. The row waits for what its node has yet to report."""
 
     def unit(tx: Writing) -> None:
@@ -268,8 +275,6 @@ async def ended(desk: Desk, connection_id: str, *, cut: str = "") -> None:
         if connection is None or connection.ended_at is not None:
             return
         tx.connections.replace(replace(connection, ended_at=desk.clock.now()))
-        if cut:
-            tx.record(_told_of(tx, desk, connection, Kind.CONNECTION_CUT, reason=cut))
 
     await desk.store.write(unit)
 

@@ -81,8 +81,7 @@ class LiveConnections:
 
     async def ended(self, connection_id: str, up: int, down: int, why: str) -> None:
         """No byte passes any more, and that is written down when this returns. Twice is once."""
-        live = self._live.get(connection_id)
-        await connections.ended(self._desk, connection_id, cut=live.cut if live else "")
+        await connections.ended(self._desk, connection_id)
         self._live.pop(connection_id, None)
         log.info("connection %s is over: %s, %d bytes up, %d down", connection_id, why, up, down)
 
@@ -102,7 +101,14 @@ class LiveConnections:
         log.info("cutting connection %s of %s: %s", live.id, live.connection.identity.name, why)
         self._dials.give_up(live.id, NotLoggedIn(why, code="cut"))
         self._tell(live.node_id, Cut(connection_id=live.id, message=sentence(why)))
+        self._start(self._note_cut(live, why), name=f"note {live.id}")
         self._start(self._end(live), name=f"cut {live.id}")
+
+    async def _note_cut(self, live: Live, why: str) -> None:
+        try:
+            await connections.note_cut(self._desk, live.connection, why)
+        except MeziteError as error:
+            log.warning("the cut of connection %s could not be written down: %s", live.id, error)
 
     async def _end(self, live: Live) -> None:
         if self._lines.to(live.node_id) is not None:
