@@ -111,3 +111,12 @@ def test_every_module_opens_by_saying_what_lives_there() -> None:
         if (tree := ast.parse(path.read_text())).body and not ast.get_docstring(tree)
     ]
     assert not silent
+
+
+FORKS = re.compile(r"\b(os\.(fork|forkpty|posix_spawn)|pty\.fork)\(|preexec_fn")
+
+
+def test_on_a_node_only_the_helper_of_sessions_forks() -> None:
+    # A fork of a process with threads and a loop copies locks that nobody will open.
+    ours = [path for path in MODULES if path.is_relative_to(ROOT / "daemons/agent")]
+    assert [path.name for path in ours if FORKS.search(path.read_text())] == ["child.py"]
