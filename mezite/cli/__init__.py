@@ -5,9 +5,11 @@
     output      tables, json, yaml
     plain       text from outside, made fit for a terminal
     prompts     asking, on a terminal only
+    terminal    asking at the terminal itself, when standard input and output are taken
     flags       values of options, and the options that several commands have
     completion  the same command in both programs
 
 Top levels of modules here import click and the standard library, nothing else: what a command needs is
-imported when it runs. A test starts both programs and looks.
+imported when it runs. A test starts both programs and looks. `msh/proxy_command` needs no click and imports
+its few modules at the top; a test looks there too.
 """

@@ -16,8 +16,14 @@
     streams    answers that go on, for programs that stay
     watch      the feed, for programs that stay: resumes by itself
     identity   who `mezctl` acts as
+    nodes      nodes as one sees them, and the usual login there
+    target     what people call a node
+    dial       the quick way to one (3023): TLS, an order, then a raw connection
+    handover   that connection given to `ssh`, or its bytes carried
+    ssh_config what OpenSSH is told about nodes; pure
 
-Start-up time is a feature here: grpc and cryptography are imported where they are used, never on the way.
+Start-up time is a feature here: grpc and cryptography are imported where they are used, never on the way. The
+ProxyCommand (`profiles`, `target`, `dial`, `handover`) loads neither, nor msgspec, nor asyncio.
 """
 
 import os

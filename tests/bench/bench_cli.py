@@ -1,4 +1,4 @@
-"""How long a person waits for a prompt: cold `msh --help` and `msh status`, beside the interpreter alone.
+"""How long a person waits for a prompt: `msh --help`, `msh status`, `msh ls`, cold, beside Python alone.
 
 `make bench` runs it. Each command is a fresh process, as the shell
 starts it; the rows are taken in turns, so that whatever else the machine does hits all of them alike.
@@ -22,7 +22,7 @@ from mezite.client.profiles import Profiles
 from tests.support.hub_process import ADMIN, PASSWORD, RunningHub, program, running_hub
 
 ROUNDS: Final = 21
-TARGETS_MS: Final = {"msh --help": 120, "mezctl --help": 120, "msh status": 300}
+TARGETS_MS: Final = {"msh --help": 120, "mezctl --help": 120, "msh status": 300, "msh ls": 300}
 
 
 def commands() -> dict[str, list[str]]:
@@ -32,6 +32,7 @@ def commands() -> dict[str, list[str]]:
         "msh --help": [*program("msh"), "--help"],
         "mezctl --help": [*program("mezctl"), "--help"],
         "msh status": [*program("msh"), "status"],
+        "msh ls": [*program("msh"), "ls"],
         "mezctl users ls": [*program("mezctl"), "users", "ls"],
     }
 
