@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from mezite.client.contact import meet, parse_proxy
 from mezite.client.hub import Hub
 from mezite.client.local import admit
 from mezite.client.login import enrol
-from mezite.errors import Unavailable
+from mezite.errors import Invalid, Unavailable
 from tui import seed
 from tui.embedded import PATIENCE_S, Cluster, cluster
 
@@ -37,16 +37,32 @@ class Demo:
 
 @contextmanager
 def demo(directory: Path | None) -> Iterator[Demo]:
-    """A filled cluster, once every node is online. A directory that was given stays."""
-    scratch = directory or Path(tempfile.mkdtemp(prefix="mezite-demo-"))
-    if directory is not None and directory.exists() and any(directory.iterdir()):
-        raise Unavailable(f"{directory} is not empty; the demo wants a directory of its own")
-    try:
-        with cluster(scratch) as running:
-            yield Demo(running, _filled(running, scratch))
-    finally:
-        if directory is None:
-            shutil.rmtree(scratch, ignore_errors=True)
+    """A filled cluster, once every node is online. A directory that was given stays, once it is filled."""
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix="mezite-demo-", ignore_cleanup_errors=True) as scratch:
+            with cluster(Path(scratch)) as running:
+                yield Demo(running, _filled(running, Path(scratch)))
+        return
+    existed = directory.exists()
+    if existed and any(directory.iterdir()):
+        raise Invalid(f"{directory} is not empty; the demo wants a directory of its own")
+    with ExitStack() as undone:
+        # Half a demo is of no use, and in the way of the next.
+        undone.callback(_empty, directory, itself=not existed)
+        with cluster(directory) as running:
+            facts = _filled(running, directory)
+            undone.pop_all()
+            yield Demo(running, facts)
+
+
+def _empty(directory: Path, *, itself: bool) -> None:
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if itself and directory.is_dir():
+        directory.rmdir()
 
 
 def _filled(running: Cluster, directory: Path) -> dict[str, Any]:
@@ -57,7 +73,7 @@ def _filled(running: Cluster, directory: Path) -> dict[str, Any]:
         order = nodes_pb2.CreateTokenRequest(roles=["node"], ttl_s=600, uses=len(nodes))
         token = hub.call(methods.TOKENS_CREATE, order).secret
         for node in nodes:
-            running.start_agent(node.name, _agent_settings(directory, node, said, token))
+            running.start_agent(node.name, _agent_settings(directory, node, said), token)
         for person in people:
             _create(hub, person, said)
         _await_online(hub, running, len(nodes))
@@ -106,7 +122,11 @@ def _await_online(hub: Hub, running: Cluster, count: int) -> None:
             return
         running.check()
         if time.monotonic() > end:
-            raise Unavailable(f"only {len(found)} of {count} nodes came; see {running.directory / 'logs'}")
+            absent = {daemon.name for daemon in running.daemons} - {"hub"} - {node.name for node in found}
+            said = "; ".join(
+                f"{one.name}: {one.last_words()}" for one in running.daemons if one.name in absent
+            )
+            raise Unavailable(f"only {len(found)} of {count} nodes came. {said}")
         time.sleep(0.05)
 
 
@@ -121,13 +141,12 @@ def _hub_settings(directory: Path) -> dict[str, str]:
     }
 
 
-def _agent_settings(directory: Path, node: seed.DemoNode, said: dict[str, Any], token: str) -> dict[str, str]:
+def _agent_settings(directory: Path, node: seed.DemoNode, said: dict[str, Any]) -> dict[str, str]:
     return {
         "MEZITE_DATA_DIR": str(directory / "nodes" / node.name),
         "MEZITE_PROXY_ADDR": said["tunnel"],
         "MEZITE_AUTH_ADDR": said["auth"],
         "MEZITE_CA_PIN": said["ca_pin"],
-        "MEZITE_JOIN_TOKEN": token,
         "MEZITE_NODE_NAME": node.name,
         "MEZITE_NODE_LABELS": ",".join(f"{key}={value}" for key, value in node.labels.items()),
     }

@@ -2,11 +2,11 @@
 
 The daemons are started by their own entry points, in their own processes, as on a server; nothing of them is
 imported here. They die with this process, however it dies: the kernel sends them SIGTERM when it is gone.
+No code of ours runs between fork and exec, for this process has gRPC's threads (see `tui.leash`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from mezite.errors import Unavailable
+from tui import leash
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
+"""For a machine that is busy: a child that ends is noticed at once, whatever this says."""
 GRACE_S: Final = 10.0
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Daemon:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return lines[-1] if lines else "it said nothing"
 
+    def ending(self) -> str:
+        """How it ended, as far as it has, and the last it said."""
+        code = self.process.poll()
+        by = f" by {_signal(-code)}" if code is not None and code < 0 else ""
+        return f"{self.name} ended{by}: {self.last_words()}"
+
 
 class Cluster:
     """The running children. The hub's own announcement says where it answers."""
@@ -55,7 +62,7 @@ class Cluster:
         """Starts `mezhub` and waits until it answers; what it announced."""
         reading, writing = os.pipe()
         try:
-            hub = self._start(
+            hub = self.start(
                 "hub", [*_module("daemons.hub.main"), "start", "--announce"], settings, stdout=writing
             )
         finally:
@@ -65,14 +72,22 @@ class Cluster:
         self.announcement = json.loads(line)
         return self.announcement
 
-    def start_agent(self, name: str, settings: Mapping[str, str]) -> None:
-        self._start(name, [*_module("daemons.agent.main"), "start"], settings, stdout=subprocess.DEVNULL)
+    def start_agent(self, name: str, settings: Mapping[str, str], token: str) -> None:
+        """Starts `mezd`. The token goes by a pipe: an environment can be read as long as the process lives."""
+        reading, writing = os.pipe()
+        try:
+            with open(writing, "w") as told:
+                told.write(f"MEZITE_JOIN_TOKEN={token}\n")
+            command = [*_module("daemons.agent.main"), "start", f"--config=/dev/fd/{reading}"]
+            self.start(name, command, settings, stdout=subprocess.DEVNULL, passed=reading)
+        finally:
+            os.close(reading)
 
     def check(self) -> None:
         """Raises as soon as a child is gone that should be there."""
         for daemon in self.daemons:
             if not daemon.alive():
-                raise Unavailable(f"{daemon.name} ended: {daemon.last_words()}")
+                raise Unavailable(daemon.ending())
 
     def stop(self) -> None:
         """Agents first, then the hub, each with a grace; what does not heed is killed."""
@@ -87,20 +102,29 @@ class Cluster:
                 daemon.process.kill()
                 daemon.process.wait()
 
-    def _start(self, name: str, command: list[str], settings: Mapping[str, str], *, stdout: int) -> Daemon:
+    def start(
+        self,
+        name: str,
+        command: list[str],
+        settings: Mapping[str, str],
+        *,
+        stdout: int,
+        passed: int | None = None,
+    ) -> Daemon:
+        """Starts a child under its name; `passed` is a descriptor that it finds under the same number."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MEZITE_")}
         logs = self.directory / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         log = logs / f"{name}.log"
-        with log.open("ab") as written:
+        with open(log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as written:
             process = subprocess.Popen(
-                command,
+                [*_leashed(), *command],
                 env={**inherited, **settings, "MEZITE_RELAYS_END_WITH": str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=written,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                pass_fds=() if passed is None else (passed,),
             )
         daemon = Daemon(name, process, log)
         self.daemons.append(daemon)
@@ -123,15 +147,16 @@ def _module(name: str) -> list[str]:
     return [sys.executable, "-P", "-m", name]
 
 
-def _die_with(parent: int) -> Any:
-    libc = ctypes.CDLL(None, use_errno=True)
+def _leashed() -> list[str]:
+    # -I -S: it needs nothing installed, and starts in a moment without looking for it.
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
 
-    def arrange() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
 
-    return arrange
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _first_line(descriptor: int, hub: Daemon) -> bytes:
@@ -143,6 +168,6 @@ def _first_line(descriptor: int, hub: Daemon) -> bytes:
         if not piece:
             if ready:
                 hub.process.wait(GRACE_S)
-            raise Unavailable(f"the hub did not start: {hub.last_words()}")
+            raise Unavailable(f"the hub did not start: {hub.ending() if ready else hub.last_words()}")
         found += piece
     return found

@@ -45,7 +45,7 @@ def up(directory: Path | None, name: str) -> Iterator[Up]:
     place = directory or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "mezite"
     with cluster(place) as running:
         said = running.start_hub({**_passed_on(), "MEZITE_DATA_DIR": str(place), "MEZITE_CLUSTER_NAME": name})
-        running.start_agent("agent", _agent_settings(place, said))
+        running.start_agent("agent", _agent_settings(place, said), _token(place))
         yield Up(running, {**said, "pid": os.getpid(), "dir": str(place), "web": _local(said["web"])})
 
 
@@ -55,17 +55,17 @@ def _passed_on() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key.startswith(kept)}
 
 
-def _agent_settings(place: Path, said: dict[str, Any]) -> dict[str, str]:
+def _token(place: Path) -> str:
     with Hub(admit(place)) as hub:
-        token = hub.call(
-            methods.TOKENS_CREATE, nodes_pb2.CreateTokenRequest(roles=["node"], ttl_s=600)
-        ).secret
+        return hub.call(methods.TOKENS_CREATE, nodes_pb2.CreateTokenRequest(roles=["node"], ttl_s=600)).secret
+
+
+def _agent_settings(place: Path, said: dict[str, Any]) -> dict[str, str]:
     return {
         "MEZITE_DATA_DIR": str(place / "node"),
         "MEZITE_PROXY_ADDR": _local(said["tunnel"]),
         "MEZITE_AUTH_ADDR": _local(said["auth"]),
         "MEZITE_CA_PIN": said["ca_pin"],
-        "MEZITE_JOIN_TOKEN": token,
         "MEZITE_NODE_NAME": _node_name(),
     }
 

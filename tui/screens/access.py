@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -53,18 +54,21 @@ class Access(Page):
         if self.is_open:
             self._take_prepared()
 
+    def to_list(self) -> None:
+        self.set_focus(self.rows)
+
     def keys(self) -> Sequence[Key]:
         if isinstance(self.focused, Field):
             return [
                 Key(("enter",), "ask", self._ask),
                 Key(("tab",), "next field", self.focus_next_part),
                 Key(("shift+tab",), "previous field", lambda: self.focus_next_part(-1), in_footer=False),
-                Key(("escape",), "to the clauses", self.rows.focus),
+                Key(("escape",), "to the clauses", self.to_list),
             ]
         none = "" if self._answer else "Nothing was asked yet."
         return [
-            Key(("slash",), "ask", self.query_one("#who", Field).focus),
-            Key(("plus",), "with a role", self.query_one("#roles", Field).focus),
+            Key(("slash",), "ask", partial(self.to_field, "who")),
+            Key(("plus",), "with a role", partial(self.to_field, "roles")),
             Key(("enter",), "ask again", self._ask, none),
             Key(("y",), "copy as command", self._copy, none),
         ]
@@ -75,7 +79,7 @@ class Access(Page):
             return
         if self.state.person:
             self.query_one("#who", Field).value = self.state.person.name
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def on_input_submitted(self) -> None:
         self._ask()
@@ -97,7 +101,7 @@ class Access(Page):
             self._ask()
             return
         at = self.query_one("#where", Field)
-        at.focus()
+        self.set_focus(at)
         at.cursor_position = 0
         self.say(f"As which login on {node}? Write it before the @, and who it is about.")
 
@@ -112,7 +116,7 @@ class Access(Page):
         ]
         if missing:
             self.say(f"Write {' and '.join(name for name, _ in missing)}.", "warn")
-            self.query_one(missing[0][1], Field).focus()
+            self.set_focus(self.query_one(missing[0][1], Field))
             return
         if self.state.link.lost_at:
             self.say("Not connected; nothing was asked.", "warn")
@@ -134,7 +138,7 @@ class Access(Page):
         decided = [str(place) for place, each in enumerate(self._answer.clauses) if each.decided]
         if decided:
             self.rows.select(decided[0])
-        self.rows.focus()
+        self.set_focus(self.rows)
         self.say("")
         self.redraw()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from textual.app import ComposeResult
@@ -74,10 +75,13 @@ class Audit(Page):
     def column(self) -> Column:
         return COLUMNS[self._column]
 
+    def to_list(self) -> None:
+        self.set_focus(self.rows)
+
     def keys(self) -> Sequence[Key]:
         if isinstance(self.focused, Field):
             return [
-                Key(("enter",), "to the list", self.rows.focus),
+                Key(("enter",), "to the list", self.to_list),
                 Key(("escape",), "all events", self._clear),
             ]
         none = "" if self.rows.current else "No event is under the cursor."
@@ -89,7 +93,7 @@ class Audit(Page):
         return [
             Key(("space",), held, self._hold_or_follow),
             Key(("enter",), "close" if is_open else "event", self._open_or_close, none),
-            Key(("slash",), "filter", self.query_one("#filter", Field).focus),
+            Key(("slash",), "filter", partial(self.to_field, "filter")),
             Key(("equals_sign",), f"only this {self.column.noun}", self._only, narrow),
             Key(("minus",), "without it", self._without, narrow),
             Key(("right",), "next column", lambda: self._step(1), in_footer=False),
@@ -99,7 +103,7 @@ class Audit(Page):
         ]
 
     def opened(self) -> None:
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def show(self, state: State) -> None:
         if state.events is None:
@@ -133,7 +137,7 @@ class Audit(Page):
         self.redraw()
 
     def on_input_submitted(self) -> None:
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def strip_line(self, theme: Theme, width: int) -> Line:
         if self.state.events is None:
@@ -181,7 +185,7 @@ class Audit(Page):
 
     def _clear(self) -> None:
         self.query_one("#filter", Field).value = ""
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def _step(self, by: int) -> None:
         columns = _columns(self.size.width)

@@ -102,7 +102,7 @@ class Login(Page):
     def opened(self) -> None:
         empty = next((field for field in self.query(Field) if not field.value), None)
         if empty:
-            empty.focus()
+            self.set_focus(empty)
 
     def on_input_submitted(self) -> None:
         self._send()
@@ -117,7 +117,7 @@ class Login(Page):
     def _send(self) -> None:
         for field in self.query(Field):
             if not field.value.strip() and not field.has_class("hidden"):
-                field.focus()
+                self.set_focus(field)
                 self._tell((f"○ {str(field.id).capitalize()} is missing.", "warn"))
                 return
         if self._asked:
@@ -156,7 +156,7 @@ class Login(Page):
     def _ask_for_code(self, *, failed: bool) -> None:
         for hidden in self.query(".factor"):
             hidden.remove_class("hidden")
-        self.query_one("#otp", Field).focus()
+        self.set_focus(self.query_one("#otp", Field))
         if failed:
             self._tell(("✗ Not accepted. Check the name, the password and the code.", "bad"))
         else:

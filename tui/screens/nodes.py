@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from textual.app import ComposeResult
@@ -57,10 +58,13 @@ class Nodes(Page):
     def rows(self) -> Rows[Node]:
         return self.query_one("#nodes", Rows)
 
+    def to_list(self) -> None:
+        self.set_focus(self.rows)
+
     def keys(self) -> Sequence[Key]:
         if isinstance(self.focused, Field):
             return [
-                Key(("enter",), "to the list", self.rows.focus),
+                Key(("enter",), "to the list", self.to_list),
                 Key(("escape",), "all nodes", self._clear),
             ]
         node = self.rows.current if self.is_open else None
@@ -68,7 +72,7 @@ class Nodes(Page):
         reach = none or ("" if self.state.link.up else "not connected")
         return [
             Key(("r", "enter"), "who can reach it", self._reach, reach),
-            Key(("slash",), "filter", self.query_one("#filter", Field).focus),
+            Key(("slash",), "filter", partial(self.to_field, "filter")),
             Key(("y",), "copy name", self._copy, none),
             Key(
                 ("escape",),
@@ -80,7 +84,7 @@ class Nodes(Page):
         ]
 
     def opened(self) -> None:
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def show(self, state: State) -> None:
         if state.nodes is not None:
@@ -103,7 +107,7 @@ class Nodes(Page):
         self.redraw()
 
     def on_input_submitted(self) -> None:
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def strip_line(self, theme: Theme, width: int) -> Line:
         nodes = self.state.nodes
@@ -146,7 +150,7 @@ class Nodes(Page):
 
     def _clear(self) -> None:
         self.query_one("#filter", Field).value = ""
-        self.rows.focus()
+        self.set_focus(self.rows)
 
 
 def _searched(node: Node) -> Mapping[str, str]:

@@ -20,12 +20,14 @@ from tui.state import State
 from tui.themes import Theme, Token
 from tui.widgets.bars import Footer, Header, lost_band
 from tui.widgets.drawn import Drawn
+from tui.widgets.field import Field
 
 if TYPE_CHECKING:
     from tui.app import Console
 
 SMALLEST: Final = (80, 24)
 STACKED_BELOW: Final = 110
+_TYPES_NOTHING: Final = ("f1", "tab", "shift+tab", "ctrl+l", "ctrl+c")
 
 
 class Page(Screen[None], inherit_bindings=False):
@@ -54,9 +56,16 @@ class Page(Screen[None], inherit_bindings=False):
 
     def all_keys(self) -> list[Key]:
         everywhere = self.console_app.keys_everywhere(self)
+        if isinstance(self.focused, Field):
+            # Letters and signs are text there: only keys that type nothing are left.
+            everywhere = [key for key in everywhere if key.press[-1] in _TYPES_NOTHING]
         # While the hub is away, trying again is what one wants most.
         first = [key for key in everywhere if key.press[0] == "R" and not key.why_not]
         return [*first, *self.keys(), *(key for key in everywhere if key not in first)]
+
+    def to_field(self, name: str) -> None:
+        """Lets the keys go to a field. At once, so that what is typed next is typed there."""
+        self.set_focus(self.query_one(f"#{name}", Field))
 
     def body(self) -> ComposeResult:
         yield from ()
@@ -148,7 +157,7 @@ class Page(Screen[None], inherit_bindings=False):
         parts: list[Widget] = [widget for widget in self.focus_chain if widget.display]
         if parts:
             place = parts.index(self.focused) if self.focused in parts else -step
-            parts[(place + step) % len(parts)].focus()
+            self.set_focus(parts[(place + step) % len(parts)])
 
     def _fit_to(self, width: int, height: int) -> None:
         small = width < SMALLEST[0] or height < SMALLEST[1]

@@ -28,7 +28,7 @@ class Command:
 def matching(commands: Sequence[Command], typed: str) -> tuple[Command, ...]:
     """Commands that have all the typed words in their names, in any order."""
     words = typed.casefold().split()
-    return tuple(command for command in commands if all(word in command.name for word in words))
+    return tuple(command for command in commands if all(word in command.name.casefold() for word in words))
 
 
 class Palette(ModalScreen[None], inherit_bindings=False):
@@ -45,7 +45,7 @@ class Palette(ModalScreen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._rows.show(self._commands)
-        self.query_one("#typed", Field).focus()
+        self.set_focus(self.query_one("#typed", Field))
 
     @property
     def _rows(self) -> Rows[Command]:
