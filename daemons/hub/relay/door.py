@@ -209,20 +209,29 @@ class _Hub:
             self.send(ended)
 
     def _take(self, order: Take, descriptors: list[int], *, whole: bool) -> Message:
-        if not whole or len(descriptors) != 2:
-            return Refused(order.pair, Refusal.DESCRIPTORS)
-        ends: list[socket.socket] = []
-        try:
-            while descriptors:
-                ends.append(socket.socket(fileno=descriptors[0]))
-                del descriptors[0]
-            if all(end.type == socket.SOCK_STREAM for end in ends):
-                return self._orders.take(order, *ends)
-        except OSError:
-            pass  # Not a socket: as good as not arrived.
+        ends = _stream_sockets(descriptors) if whole and len(descriptors) == 2 else []
+        if len(ends) == 2:
+            return self._orders.take(order, *ends)
         for end in ends:
             end.close()
+        _close(descriptors)
         return Refused(order.pair, Refusal.DESCRIPTORS)
+
+
+def _stream_sockets(descriptors: list[int]) -> list[socket.socket]:
+    """Takes those that are such from the list, up to the first that is not."""
+    ends: list[socket.socket] = []
+    while descriptors:
+        try:
+            end = socket.socket(fileno=descriptors[0])
+        except OSError:
+            break  # No socket at all.
+        if end.type != socket.SOCK_STREAM:
+            end.detach()
+            break
+        del descriptors[0]
+        ends.append(end)
+    return ends
 
 
 @contextmanager
@@ -237,8 +246,12 @@ def _descriptors(ancillary: Sequence[tuple[int, int, Any]]) -> Iterator[list[int
     try:
         yield descriptors
     finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close(descriptors)
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _uid(peer: socket.socket) -> int:

@@ -3,7 +3,8 @@
 1. An id is in use until the end of its pair was heard; a pair of an id in use is not taken.
 2. A flow with much to do stops after its turn and goes on when the others had theirs.
 3. Whoever only waits for one end to stop speaking waits `linger_s`.
-4. Ends that no hub hears are kept up to `UNHEARD_MAX`; then the oldest is forgotten.
+4. A fault of ours in one pair ends that pair and no other.
+5. Ends that no hub hears are kept up to `UNHEARD_MAX`; then the oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ UNHEARD_MAX: Final = 4_096
 
 class Pairs:
     def __init__(
-        self, watching: Watch, *, room: int, linger_s: float, clock: Callable[[], float], pipes: Pipes
+        self,
+        watching: Watch,
+        *,
+        room: int,
+        linger_s: float,
+        clock: Callable[[], float],
+        pipes: Pipes,
+        say: Callable[[str], None],
     ) -> None:
-        self._watch = watching
+        self._watch, self._say = watching, say
         self._room, self._linger_s, self._clock = room, linger_s, clock
         self._pipes = pipes
         self._scratch = memoryview(bytearray(COPY_BYTES))
@@ -129,8 +137,13 @@ class Pairs:
             self._pump(pair, inward)
 
     def _pump(self, pair: Pair, flow: Flow) -> None:
-        if flow.pump():
-            self._busy[flow] = pair
+        try:
+            if flow.pump():
+                self._busy[flow] = pair
+        except Exception as fault:  # noqa: BLE001  # rule 4: here are the sessions of thousands
+            self._say(f"a fault of ours ended a pair: {type(fault).__name__}")
+            self._end(pair, End.BROKEN, reset=True)
+            return
         if flow.broken and (changed := pair.settle()) is not None:
             self._busy[changed] = pair
         if pair.is_over:

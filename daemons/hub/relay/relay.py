@@ -43,7 +43,7 @@ class Relay:
         self._watch = Watch()
         self._pipes = Pipes()
         self._pairs = Pairs(
-            self._watch, room=terms.room, linger_s=terms.linger_s, clock=clock, pipes=self._pipes
+            self._watch, room=terms.room, linger_s=terms.linger_s, clock=clock, pipes=self._pipes, say=say
         )
         self._door = Door(listener, self._watch, self, say)
         self._pairs.tell = self._door.tell

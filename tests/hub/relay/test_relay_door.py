@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -138,6 +139,20 @@ def test_descriptors_that_nobody_asked_for_are_closed(relay: RelayProcess, hub: 
     assert relay.descriptors() == before - 1
 
 
+def ask_for_ever(hub: HubEnd) -> NoReturn:
+    while True:
+        hub.say(List())
+
+
+def test_a_hub_that_does_not_read_is_hung_up_on_and_told_later(relay: RelayProcess, hub: HubEnd) -> None:
+    pair = new_pair()
+    hub.take(pair)
+    with pytest.raises(OSError, match=r"Broken pipe|reset by peer"):
+        ask_for_ever(hub)
+    pair.close()
+    assert relay.hub().hear(Ended).pair == pair.id
+
+
 def test_an_id_is_taken_once(hub: HubEnd) -> None:
     pair, again = new_pair(), new_pair()
     again.id = pair.id
@@ -163,6 +178,8 @@ def test_a_full_relay_says_so_and_harms_nobody(tmp_path: Path) -> None:
 def test_descriptors_that_find_no_room_are_a_refusal(tmp_path: Path) -> None:
     with relay_process(tmp_path / "relays", limit=(64, 210)) as relay:
         hub = relay.hub()
+        hub.say(List())
+        assert not hub.hear(Pairs).entries
         few = relay.descriptors() + 1
         resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (few, 210))
         before = relay.descriptors()
