@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 from mezite.audit.chain import GENESIS, Head, Record, link
 from mezite.audit.displaced import MAX_SUSPECTS, Suspect, sort_out
+from mezite.audit.head_file import Fall
 from mezite.audit.heads import is_genuine
 
 MAX_FINDINGS: Final = 1_000
@@ -40,6 +41,8 @@ class Fault(StrEnum):
     """The writer's own note of the end names another record than the last."""
     MISFILED = "misfiled"
     """The columns that are searched do not say what the body says."""
+    HEADS_FELL = "heads_fell"
+    """The heads kept outside go back to an earlier event."""
 
 
 _JOINED: Final = frozenset((Fault.EDITED, Fault.MISFILED, Fault.DUPLICATE))
@@ -68,6 +71,8 @@ class Report:
     """The last number before the first fault."""
     vouched_to: int
     """The newest event that a signed head names: up to here nobody without the key can have rewritten it."""
+    witnesses: int
+    """Heads from outside the database that were believed. Without, a cut that took its heads along is unseen."""
 
     @property
     def sound(self) -> bool:
@@ -101,6 +106,7 @@ class Verifier:
         self._events = 0
         self._end: Record | None = None
         self._vouched_to = 0
+        self._witnesses = 0
         for head in outside:
             self.expect(head, outside=True)
 
@@ -129,6 +135,7 @@ class Verifier:
             raise ValueError(f"the head of event {head.seq} came after the event")
         believed = outside and not head.key_id and not head.signature
         if believed or is_genuine(head, self._keys):
+            self._witnesses += outside
             self._expected.setdefault(head.seq, []).append(head)
         else:
             whose = "given" if outside else "stored"
@@ -156,6 +163,13 @@ class Verifier:
         for seq in seqs:
             self._find(Fault.MISFILED, seq, f"event {seq} is filed under words that are not its own")
 
+    def fell(self, fall: Fall) -> None:
+        """The hub's own file of heads was found to go back."""
+        what = (
+            f"the heads kept outside go back from event {fall.high} to {fall.low}: a cut log was signed anew"
+        )
+        self._find(Fault.HEADS_FELL, fall.low + 1, what, fall.high)
+
     def judge_end(self, end: Head | None) -> None:
         """The writer's own note of where the chain ends; None when it has none."""
         told = (end.seq, end.hash) if end else (0, GENESIS)
@@ -179,6 +193,7 @@ class Verifier:
             end=self._end,
             sound_to=min((finding.seq - 1 for finding in findings), default=self._last),
             vouched_to=self._vouched_to,
+            witnesses=self._witnesses,
         )
 
     @property
@@ -235,6 +250,13 @@ class Verifier:
             self._findings.append(Finding(kind, seq, max(seq, last), what))
         else:
             self._unlisted += 1
+
+
+def warnings(report: Report) -> tuple[str, ...]:
+    """What the report cannot vouch for though nothing was found."""
+    if report.witnesses == 0:
+        return ("no head outside the database was found; a cut cannot be seen",)
+    return ()
 
 
 def _missing(first: int, last: int) -> str:

@@ -11,7 +11,6 @@ head must be known before its event is judged.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,13 +20,10 @@ from mezite.errors import CallerError, Invalid
 
 if TYPE_CHECKING:
     from mezite.api.generated.audit_pb2 import Link
+    from mezite.audit.head_file import Gathered
     from mezite.audit.verify import Report
 
 MAX_LINE_CHARS: Final = 8 * 1024 * 1024
-MAX_HEADS: Final = 1_000
-"""The newest so many: older ones vouch for less."""
-
-_HEAD: Final = re.compile(r"mezite-head:[A-Za-z0-9:._-]+")
 
 
 def line_of(link: Link) -> str | None:
@@ -42,12 +38,14 @@ def line_of(link: Link) -> str | None:
             return None
 
 
-def heads_in(path: Path) -> list[str]:
-    """The newest heads in a file of lines: the hub's own, or a log that they were written to."""
-    found = [match for line in _lines(path) for match in _HEAD.findall(line)]
-    if not found:
+def heads_in(path: Path) -> Gathered:
+    """Every head in a file of lines: the hub's own, or a log that they were written to."""
+    from mezite.audit.head_file import gather
+
+    found = gather(_lines(path))
+    if not found.heads:
         raise Invalid(f"{path} holds no head; the lines wanted have mezite-head: in them")
-    return found[-MAX_HEADS:]
+    return found
 
 
 def judge(path: Path, keys: Sequence[bytes], outside: Iterable[str]) -> Report:

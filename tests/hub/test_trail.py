@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
@@ -16,8 +17,8 @@ from mezite.audit import body
 from mezite.audit.chain import Head, Record
 from mezite.audit.events import Kind
 from mezite.audit.heads import format_head, is_genuine
-from mezite.audit.verify import Report
-from mezite.errors import Denied, Invalid, NotLoggedIn, TooLarge
+from mezite.audit.verify import Report, warnings
+from mezite.errors import Conflict, Denied, Invalid, NotLoggedIn, TooLarge
 from mezite.model.lock import LockTarget
 from mezite.storage.datadir import DATABASE
 from mezite.storage.ports import AuditFilter
@@ -145,7 +146,7 @@ async def test_the_head_file_only_grows_and_each_line_is_genuine(office: Office,
     lines = heads.path.read_text().splitlines()
     assert len(lines) == 3
     assert heads.path.stat().st_mode & 0o777 == 0o600
-    kept = await heads.outside()
+    kept = (await heads.outside()).heads
     assert [format_head(head) for head in kept] == lines
     assert [head.seq for head in kept] == sorted({head.seq for head in kept})
     assert all(is_genuine(head, keys) for head in kept)
@@ -269,3 +270,65 @@ async def test_denials_are_written_with_their_reason_and_so_many_a_minute(office
     office.pass_time(minutes=1)
     await knock(1)
     assert (await office.newest()).details["unwritten"] == 40
+
+
+CUT = (
+    "DELETE FROM audit WHERE seq > 10",
+    "DELETE FROM signed_heads",
+    "UPDATE chain_head SET seq = 10, hash = (SELECT hash FROM audit WHERE seq = 10)",
+)
+
+
+async def test_a_cut_is_found_however_many_heads_were_signed_since(
+    office: Office, heads: Heads, tmp_path: Path
+) -> None:
+    """The one head that tells of it stands above more than a thousand that do not."""
+    await history(office, heads)
+    tamper(tmp_path, *CUT)
+    end = await office.store.read(lambda tx: tx.audit.head())
+    assert end is not None
+    line = format_head(office.desk.keyring.sign_head(end, office.clock.now()))
+    with heads.path.open("a") as file:
+        file.writelines(f"{line}\n" for _ in range(1_100))
+    kinds = [kind for kind, _, _ in found(await judge(office, heads))]
+    assert {"truncated", "heads_fell"} <= set(kinds)
+
+
+@pytest.mark.parametrize("grown", [0, 20], ids=["cut", "cut and grown again"])
+async def test_a_log_that_lost_what_a_head_names_is_signed_no_more(
+    office: Office, heads: Heads, tmp_path: Path, grown: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    await history(office, heads)
+    tamper(tmp_path, *CUT)
+    lines = heads.path.read_text()
+    for number in range(grown):
+        await office.user(f"later-{number}", password=None)
+    for signer in (heads, Heads(office.desk, heads.path)):
+        assert await signer.sign() is None
+        with pytest.raises(Conflict, match="audit verify"):
+            await trail.current_head(office.desk, signer, office.local)
+    assert "does not hold event 16" in caplog.text
+    assert heads.path.read_text() == lines
+    assert not (await judge(office, heads)).sound
+
+
+async def test_heads_signed_at_once_stand_in_order(office: Office, heads: Heads) -> None:
+    async def one(number: int) -> None:
+        await office.user(f"user-{number}", password=None)
+        await heads.sign()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(12):
+            group.create_task(one(number), name=f"sign {number}")
+    seqs = [head.seq for head in (await heads.outside()).heads]
+    assert seqs == sorted(seqs)
+
+
+async def test_without_a_head_outside_the_verdict_says_what_it_cannot_see(
+    office: Office, heads: Heads
+) -> None:
+    await history(office, heads)
+    assert warnings(await judge(office, heads)) == ()
+    heads.path.unlink()
+    [warning] = warnings(await judge(office, heads))
+    assert "a cut cannot be seen" in warning

@@ -7,7 +7,8 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing
 from daemons.hub.feed import Feed
 from mezite.audit.chain import Head, Record
-from mezite.audit.heads import MAX_HEAD_CHARS, format_head, parse_head
+from mezite.audit.head_file import Gathered, gather
+from mezite.audit.heads import format_head, is_genuine, parse_head
 from mezite.audit.verify import Report, Verifier
-from mezite.errors import Invalid, TooLarge
+from mezite.errors import Conflict, TooLarge
 from mezite.model.role import Verb
 from mezite.storage.ports import AuditFilter, Reading, Writing
 
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 BATCH: Final = 1_000
 MOST_LISTED: Final = 10_000
 MOST_HEADS: Final = 1_000
+"""Given with one call; of the hub's own file every line counts."""
+LONGEST_LINE: Final = 64 * 1024
+"""Of the head file, read at a time."""
 LOOK_S: Final = 0.5
 """The feed rings for changes, and not every event is one: a tail also looks by itself."""
 
@@ -106,32 +111,66 @@ async def exported(desk: Desk, caller: Caller, *, after: int) -> AsyncGenerator[
 class Heads:
     """Signs the end of the chain, and keeps each signed head outside the database too.
 
-    The file is appended to and never read back by the hub but to verify: whoever can rewrite the database may
-    reach the file as well, so operators ship it, or the log line, elsewhere.
+    A log that does not hold the highest head outside is signed no more: a fresh head over it would vouch for
+    whoever cut it. Whoever can rewrite the database may reach the file as well, so operators ship it, or the
+    log line, elsewhere.
     """
 
     desk: Desk
     path: Path
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One at a time, so that the lines of the file rise as the heads do."""
+    _highest: Head | None = None
+    _read: bool = False
 
     async def sign(self) -> Head | None:
+        """As `signed`; a log that must not be signed is said, and none is signed."""
+        try:
+            return await self.signed()
+        except Conflict as refusal:
+            log.error("%s", refusal)
+            return None
+
+    async def signed(self) -> Head | None:
         """Signs the present end, unless it is signed already; None while the chain is empty."""
+        async with self._turn:
+            await self._recall()
+            head, fresh = await self.desk.store.write(self._sign)
+            if head is not None and (self._highest is None or head.seq > self._highest.seq):
+                self._highest = head
+            if head is not None and fresh:
+                log.info("audit head %s", format_head(head))
+                await self._keep_outside(format_head(head))
+            return head
 
-        def unit(tx: Writing) -> tuple[Head | None, bool]:
-            end = tx.audit.head()
-            if end is None:
-                return None, False
-            last = tx.audit.signed_heads(after=end.seq - 1, limit=1)
-            if last:
-                return last[-1], False
-            head = self.desk.keyring.sign_head(end, self.desk.clock.now())
-            tx.keep_head(head)
-            return head, True
+    def _sign(self, tx: Writing) -> tuple[Head | None, bool]:
+        known = self._highest
+        if known is not None:
+            held = tx.audit.records(after=known.seq - 1, limit=1)
+            if not held or (held[0].seq, held[0].hash) != (known.seq, known.hash):
+                raise Conflict(
+                    f"the audit log does not hold event {known.seq} as a head outside names it, so it is not "
+                    "signed; run `mezctl audit verify`"
+                )
+        end = tx.audit.head()
+        if end is None:
+            return None, False
+        last = tx.audit.signed_heads(after=end.seq - 1, limit=1)
+        if last:
+            return last[-1], False
+        head = self.desk.keyring.sign_head(end, self.desk.clock.now())
+        tx.keep_head(head)
+        return head, True
 
-        head, fresh = await self.desk.store.write(unit)
-        if head is not None and fresh:
-            log.info("audit head %s", format_head(head))
-            await self._keep_outside(format_head(head))
-        return head
+    async def _recall(self) -> None:
+        """The highest head of ours in the file, once a start."""
+        if self._read:
+            return
+        heads = (await self.outside()).heads
+        keys = self.desk.keyring.audit_keys()
+        rising = sorted(heads, key=lambda head: head.seq)
+        self._highest = next((head for head in reversed(rising) if is_genuine(head, keys)), None)
+        self._read = True
 
     async def _keep_outside(self, line: str) -> None:
         """A full disk must not end the hub: the head is in database and log, and the next one follows."""
@@ -140,10 +179,15 @@ class Heads:
         except OSError as error:
             log.error("audit head %s could not be kept in %s: %s", line, self.path, error.strerror)
 
-    async def outside(self) -> list[Head]:
-        """The heads in the file, newest last. A line that does not read is passed over."""
-        lines = await asyncio.to_thread(_last_lines, self.path)
-        return [head for line in lines if (head := _readable(line)) is not None]
+    async def outside(self) -> Gathered:
+        """All heads in the file; none when it is not there or cannot be read, which verification says."""
+        try:
+            return await asyncio.to_thread(_gathered, self.path)
+        except FileNotFoundError:
+            return Gathered((), None)
+        except OSError as error:
+            log.error("the audit heads in %s cannot be read: %s", self.path, error.strerror)
+            return Gathered((), None)
 
 
 async def verified(desk: Desk, heads: Heads, caller: Caller, given: Sequence[str]) -> Report:
@@ -152,17 +196,21 @@ async def verified(desk: Desk, heads: Heads, caller: Caller, given: Sequence[str
         raise TooLarge(f"give at most {MOST_HEADS} heads")
     outside = [parse_head(text) for text in given]
     await desk.look(caller, lambda _tx, who: who.require("audit", Verb.READ))
-    verifier = Verifier(desk.keyring.audit_keys(), [*await heads.outside(), *outside])
+    kept = await heads.outside()
+    # Off the loop: a year of heads is half a minute of signatures.
+    verifier = await asyncio.to_thread(Verifier, desk.keyring.audit_keys(), (*kept.heads, *outside))
     while await desk.look(caller, lambda tx, _who: verifier.step(tx.audit, limit=BATCH)):
         pass
     verifier.misfiled(await desk.look(caller, lambda tx, _who: tx.audit.misfiled(limit=BATCH)))
+    if kept.fall:
+        verifier.fell(kept.fall)
     return await asyncio.to_thread(verifier.report)
 
 
 async def current_head(desk: Desk, heads: Heads, caller: Caller) -> Head | None:
     """The end of the chain, signed on the spot."""
     await desk.look(caller, lambda _tx, who: who.require("audit", Verb.READ))
-    return await heads.sign()
+    return await heads.signed()
 
 
 def _append(path: Path, line: str) -> None:
@@ -174,17 +222,6 @@ def _append(path: Path, line: str) -> None:
         os.close(descriptor)
 
 
-def _last_lines(path: Path) -> list[str]:
-    """The newest heads; older ones vouch for less and are not needed to find a cut."""
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - MOST_HEADS * MAX_HEAD_CHARS))
-        return file.read().decode("ascii", "replace").splitlines()[-MOST_HEADS:]
-
-
-def _readable(line: str) -> Head | None:
-    try:
-        return parse_head(line)
-    except Invalid:
-        return None
+def _gathered(path: Path) -> Gathered:
+    with path.open(encoding="ascii", errors="replace") as file:
+        return gather(iter(partial(file.readline, LONGEST_LINE), ""))

@@ -14,6 +14,7 @@ from daemons.hub.rpc.door import Door, stream, unary
 from mezite.api.generated import audit_pb2, audit_pb2_grpc, common_pb2
 from mezite.audit.chain import Head, Record
 from mezite.audit.heads import format_head
+from mezite.audit.verify import warnings
 from mezite.errors import Invalid
 from mezite.storage.ports import AuditFilter
 
@@ -68,7 +69,9 @@ class Audit(audit_pb2_grpc.AuditServicer):
                 audit_pb2.Finding(kind=finding.kind.value, seq=finding.seq, what=finding.what)
                 for finding in report.findings
             ],
-            head=_head(await self.heads.sign()),
+            # A head over a log that is not sound would vouch for whoever changed it.
+            head=_head(await self.heads.sign() if report.sound else None),
+            warnings=warnings(report),
         )
 
     @unary

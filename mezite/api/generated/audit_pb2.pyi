@@ -98,16 +98,18 @@ class VerifyRequest(_message.Message):
     def __init__(self, heads: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("sound", "events", "findings", "head")
+    __slots__ = ("sound", "events", "findings", "head", "warnings")
     SOUND_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     sound: bool
     events: int
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
     head: HeadText
-    def __init__(self, sound: _Optional[bool] = ..., events: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., head: _Optional[_Union[HeadText, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sound: _Optional[bool] = ..., events: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., head: _Optional[_Union[HeadText, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Finding(_message.Message):
     __slots__ = ("kind", "seq", "what")

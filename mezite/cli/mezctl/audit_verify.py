@@ -13,6 +13,8 @@ from mezite.cli.output import Form, show_data, show_table
 from mezite.cli.plain import plain
 
 _FINDINGS: Final = (("FAULT", "kind"), ("EVENT", "seq"), ("WHAT", "what"))
+_HEADS_A_CALL: Final = 1_000
+"""What a hub takes."""
 
 
 @click.command(
@@ -58,14 +60,19 @@ def verify(
 
     Ends with 1 when something was found.
     """
+    from mezite.audit.heads import format_head
     from mezite.client.audit_file import heads_in
 
     if key and not file:
         raise click.UsageError("--key goes with --file")
     acting = ctx.find_object(Choice)
     assert acting is not None
-    known = [*heads, *(heads_in(heads_file) if heads_file else ())]
+    kept = heads_in(heads_file) if heads_file else None
+    known = [*heads, *(format_head(head) for head in (kept.heads if kept else ()))]
     verdict = _judged_here(acting, file, key, known) if file else _judged_there(acting, known)
+    if kept and kept.fall:
+        # No finding: a log put together from several hubs' may be out of order by a line.
+        verdict["warnings"].append(f"the heads go back from event {kept.fall.high} to {kept.fall.low}")
     if form is Form.TEXT:
         _show_verdict(verdict)
     else:
@@ -78,17 +85,26 @@ def _judged_there(acting: Choice, heads: list[str]) -> dict[str, Any]:
     from mezite.client.methods import AUDIT_VERIFY
 
     with acting.hub() as hub:
-        verdict = hub.call(AUDIT_VERIFY, VerifyRequest(heads=heads), timeout_s=None)
-    found = [{"kind": each.kind, "seq": each.seq, "what": each.what} for each in verdict.findings]
+        verdicts = [
+            hub.call(AUDIT_VERIFY, VerifyRequest(heads=some), timeout_s=None) for some in _portions(heads)
+        ]
+    found = {(each.kind, each.seq, each.what): None for one in verdicts for each in one.findings}
     return {
-        "sound": verdict.sound,
-        "events": verdict.events,
-        "findings": found,
-        "head": verdict.head.text or None,
+        "sound": all(one.sound for one in verdicts),
+        "events": verdicts[-1].events,
+        "findings": [{"kind": kind, "seq": seq, "what": what} for kind, seq, what in found],
+        "head": (not found and verdicts[-1].head.text) or None,
+        "warnings": list({text: None for one in verdicts for text in one.warnings}),
     }
 
 
+def _portions(heads: list[str]) -> list[list[str]]:
+    """As many as one call takes; none at all are one call too."""
+    return [heads[start : start + _HEADS_A_CALL] for start in range(0, len(heads) or 1, _HEADS_A_CALL)]
+
+
 def _judged_here(acting: Choice, file: Path, key: Path | None, heads: list[str]) -> dict[str, Any]:
+    from mezite.audit.verify import warnings
     from mezite.client.audit_file import judge, key_of
 
     report = judge(file, [key_of(_read_key(key) if key else _audit_key(acting))], heads)
@@ -98,6 +114,7 @@ def _judged_here(acting: Choice, file: Path, key: Path | None, heads: list[str])
         "events": report.events,
         "findings": found,
         "vouched_to": report.vouched_to,
+        "warnings": list(warnings(report)),
     }
 
 
@@ -124,6 +141,8 @@ def _show_verdict(verdict: dict[str, Any]) -> None:
         show_table(verdict["findings"], _FINDINGS)
         click.echo()
     click.echo(f"{'Sound' if verdict['sound'] else 'NOT SOUND'}: {verdict['events']} events judged.")
+    for warning in verdict["warnings"]:
+        click.echo(f"But {plain(warning)}.")
     if (vouched := verdict.get("vouched_to")) is not None:
         click.echo(f"Vouched for by a signed head up to event {vouched}.")
     if verdict.get("head"):
