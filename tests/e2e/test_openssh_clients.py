@@ -391,6 +391,16 @@ def test_msh_ssh_needs_no_login_named(erin: Person) -> None:
     assert (ended.returncode, ended.stdout.decode()) == (3, f"{me()}\n"), ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("begun", "offered"),
+    [("web", ["web-server-01", "web-server-02"]), ("me@st", ["me@staging-01"]), ("nothing", [])],
+)
+def test_a_shell_completes_nodes(erin: Person, begun: str, offered: list[str]) -> None:
+    asked = {"_MSH_COMPLETE": "bash_complete", "COMP_WORDS": f"msh ssh -t {begun}", "COMP_CWORD": "3"}
+    said = erin.run(*program("msh"), variables=asked)
+    assert said.stdout.decode().split() == [f"plain,{name}" for name in offered]
+
+
 def test_msh_ssh_on_many_nodes_says_whose_line_it_is(erin: Person) -> None:
     ended = erin.msh("ssh", "env=production,team=platform", "--", "echo here; echo there >&2")
     assert ended.returncode == 0

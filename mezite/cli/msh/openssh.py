@@ -88,6 +88,22 @@ def at(profile: Profile, node: Node, login: str | None = None) -> Destination:
     return Destination(profile, node.name, login or login_at(node, getpass.getuser(), profile.login.user))
 
 
+def complete_node(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names that a shell offers for `[login@]node`."""
+    from mezite.cli.msh.here import logged_in
+    from mezite.client.nodes import visible
+    from mezite.client.profiles import Profiles
+    from mezite.errors import MeziteError
+
+    login, at_sign, begun = incomplete.rpartition("@")
+    try:
+        profile, _ = logged_in(Profiles())
+        names = [node.name for node in visible(profile.as_pass(), {})]
+    except MeziteError:
+        return []  # a shell that completes must not show errors
+    return [f"{login}{at_sign}{name}" for name in names if name.startswith(begun)]
+
+
 def checked_login(text: str) -> str:
     from mezite import ids
 

@@ -11,6 +11,7 @@ from mezite.cli.msh.openssh import (
     NO_FORWARDS,
     arguments,
     become,
+    complete_node,
     destination,
     login_option,
     otp_option,
@@ -51,7 +52,7 @@ def _refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         "msh ssh --login=ubuntu env=staging -- df -h /",
     ),
 )
-@click.argument("node", metavar="[LOGIN@]NODE")
+@click.argument("node", metavar="[LOGIN@]NODE", shell_complete=complete_node)
 @click.argument("command", nargs=-1)
 @login_option
 @click.option("-A", "agent", is_flag=True, help="Lend your ssh-agent to the node, if a role allows it.")
