@@ -59,12 +59,13 @@ async def agent(
         )
         try:
             async with crew() as start:
-                tunnel.orders = Connections(around, dial=tunnel.dial, trust=tunnel.trust, start=start)
+                connections = Connections(around, dial=tunnel.dial, trust=tunnel.trust, start=start)
+                tunnel.orders = connections
                 start(tunnel.live(), name="tunnel")
                 try:
                     yield tunnel
                 finally:
-                    tunnel.orders.cut_all("this node's agent stops")
+                    await connections.cut_all("this node's agent stops")
         finally:
             reports.close()
 

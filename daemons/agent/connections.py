@@ -8,6 +8,7 @@ hub it belongs to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 1_000
 DIAL_S: Final = 10.0
 """From the order to a raw connection; the hub waits no longer either."""
+ENDING_S: Final = 2.0
 
 Order = Dial | Update | Cut | Answer | Heard
 
@@ -44,6 +46,7 @@ class Connections:
         self._around = around
         self._dial, self._trust, self._start = dial, trust, start
         self._open: dict[str, Connection] = {}
+        self._fewer = asyncio.Event()
         self._say: Callable[[AnyMessage], object] | None = None
 
     def line_is(self, say: Callable[[AnyMessage], object] | None) -> None:
@@ -67,10 +70,15 @@ class Connections:
             case Heard(number=number):
                 self._around.reports.heard(number)
 
-    def cut_all(self, message: str) -> None:
-        """As this node stops."""
+    async def cut_all(self, message: str) -> None:
+        """As this node stops; returns once all have ended, or had the time for it."""
         for connection in list(self._open.values()):
             connection.cut(message)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                while self._open:
+                    self._fewer.clear()
+                    await self._fewer.wait()
 
     def _dialled(self, order: Dial) -> None:
         if order.connection_id in self._open:
@@ -97,6 +105,7 @@ class Connections:
                 log.exception("a connection ended by a fault of ours")
             finally:
                 del self._open[order.connection_id]
+                self._fewer.set()
 
     async def _called(self, order: Dial) -> Raw | None:
         """The connection that was asked for, as plain TCP; None when it does not come about."""

@@ -46,7 +46,9 @@ log = logging.getLogger(__name__)
 
 LOGIN_S: Final = 30.0
 """From the first byte to a certificate that holds."""
-LAST_WORDS_S: Final = 1.0
+SHOWING_S: Final = 0.3
+"""What a client gets to show the message of a cut; by then all that ran has ended."""
+LAST_WORDS_S: Final = 0.8
 """How long the message of a cut may take to leave."""
 LONGEST_WAIT_S: Final = 30.0
 """How often the wall clock is looked at, which may be set while we wait."""
@@ -168,14 +170,24 @@ class Connection:
         if self._is_cut:
             return
         self._is_cut = True
-        for session in list(self._sessions):
+        sessions = list(self._sessions)
+        for session in sessions:
             session.cut(message)
-        if self._transport is not None:
-            self._transport.disconnect(asyncssh.DISC_BY_APPLICATION, message)
-            # A client that reads nothing would keep us waiting for our last words to leave.
-            asyncio.get_running_loop().call_later(LAST_WORDS_S, self._lost.set)
-        else:
+        if self._transport is None:
             self._lost.set()
+            return
+        loop = asyncio.get_running_loop()
+        if sessions:
+            # A client that hears of the disconnect drops what it has not yet shown, the reason among it.
+            loop.call_later(SHOWING_S, self._disconnect, message)
+        else:
+            self._disconnect(message)
+        # A client that reads nothing would keep us waiting for our last words to leave.
+        loop.call_later(LAST_WORDS_S, self._lost.set)
+
+    def _disconnect(self, message: str) -> None:
+        if self._transport is not None and not self._lost.is_set():
+            self._transport.disconnect(asyncssh.DISC_BY_APPLICATION, message)
 
     def lost(self) -> None:
         self._lost.set()
@@ -237,6 +249,8 @@ class Connection:
         )
 
     async def may_forward(self, what: str, host: str, address: str, port: int) -> Answer:
+        if self._is_cut:
+            return Answer(number=0, allowed=False, message="this connection is ending")
         answer = await self._around.questions.ask(
             self.id, Asked.FORWARD, what, self.account.login, host=host, address=address, port=port
         )

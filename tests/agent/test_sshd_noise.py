@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mezite.api.tunnel.orders import Told
 from tests.support.nodes import until
 from tests.support.openssh import MISSING
 from tests.support.sshd import Node, node
@@ -56,9 +57,8 @@ async def test_noise_ends_its_own_connection_alone(served: Node, rng: random.Ran
 
 
 async def test_a_client_that_vanishes_takes_its_programs_along(served: Node) -> None:
-    async with served.talking("echo ready; exec sleep 60", "-tt") as talk:
-        await talk.until(b"ready")
-        [session] = served.connections[0].sessions
+    async with served.talking("echo $$ ready; exec sleep 60", "-tt") as talk:
+        pid = int((await talk.until(b"ready")).split()[0])
     await until(lambda: not served.connections[0].sessions)
-    assert session not in served.connections[0].sessions
-    await until(lambda: len(served.told) >= 3)
+    await until(lambda: not Path(f"/proc/{pid}").exists())
+    assert [each["exit_status"] for each in served.tells(Told.SESSION_END)] == [-1]
