@@ -73,7 +73,7 @@ class Cluster:
         return self.announcement
 
     def start_agent(self, name: str, settings: Mapping[str, str], token: str) -> None:
-        """Starts `mezd`. The token goes by a pipe: an environment can be read as long as the process lives."""
+        """Starts `mezd`. The token goes by a pipe: an environment can be read as long as its process."""
         reading, writing = os.pipe()
         try:
             with open(writing, "w") as told:

@@ -23,29 +23,6 @@ def child(running: Cluster, name: str, code: str, *, stdout: int = subprocess.DE
     running.start(name, [sys.executable, "-I", "-S", "-c", code], {}, stdout=stdout)
 
 
-@pytest.mark.slow
-def test_children_start_beside_an_open_channel_every_time(tmp_path: Path) -> None:
-    """gRPC's threads hold locks that a copy of the process would wait for, or end by."""
-    starter = """if True:
-        import subprocess, sys
-        from pathlib import Path
-        import grpc
-        from tui.embedded import cluster
-        channels = [grpc.insecure_channel("127.0.0.1:1") for _ in range(4)]
-        for channel in channels:
-            channel.subscribe(lambda _state: None, try_to_connect=True)
-        with cluster(Path(sys.argv[1])) as running:
-            for number in range(40):
-                running.start(f"child-{number}", [sys.executable, "-I", "-S", "-c", ""], {},
-                              stdout=subprocess.DEVNULL)
-            print([daemon.process.wait() for daemon in running.daemons])
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", starter, str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == f"{[0] * 40}\n", done.stderr[-2_000:]
-
-
 def test_a_child_ends_when_the_command_is_killed(tmp_path: Path) -> None:
     starter = """if True:
         import sys, time
@@ -131,6 +108,7 @@ def test_a_demo_takes_no_directory_that_holds_anything(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_demo_starts_each_time_and_is_gone_when_left() -> None:
+    """Between fork and exec, gRPC's locks and its other threads' absence ended one child in twenty."""
     for _ in range(3):
         with demo_of.demo(None) as running:
             assert running.facts["nodes"] == [node.name for node in seed.nodes()]
