@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -229,7 +230,8 @@ def test_a_second_hub_on_the_same_data_is_refused_and_the_first_goes_on(live: Li
 @pytest.mark.parametrize("key", ["ssh_listen_addr", "web_listen_addr", "tunnel_listen_addr"])
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, key: str) -> None:
     with bind("x", Address("127.0.0.1", 0)) as taken:
-        proxy = dict.fromkeys(("ssh_listen_addr", "tunnel_listen_addr", "web_listen_addr"), ANYWHERE)
+        addresses = ("ssh_listen_addr", "tunnel_listen_addr", "web_listen_addr")
+        proxy: dict[str, Any] = dict.fromkeys(addresses, ANYWHERE)
         proxy[key] = Address("127.0.0.1", port_of(taken))
         with pytest.raises(
             Unavailable, match=rf"^proxy\.{key}: cannot listen on .*another hub running there"

@@ -53,7 +53,7 @@ class Rights(msgspec.Struct, frozen=True):
     locked_logins: Annotated[tuple[Word, ...], Meta(max_length=1_024)] = ()
     grants: Annotated[tuple[GrantInForce, ...], Meta(max_length=64)] = ()
     labels: Labels = msgspec.field(default_factory=dict)
-    """The node's own, with those that its token bound to it: the node itself knows only what it was set to."""
+    """The node's own, with those that its token bound to it: the node knows only what it was set to."""
 
 
 class Dial(Message, frozen=True):
