@@ -51,7 +51,7 @@ chaos: environment ## thousands of kills and long fuzzing; takes as long as it t
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --chaos --timeout 7200 $(T)
 
 screenshots: environment ## the pictures in screenshots/, from running programs
-	@$(BIN)/python screenshots/shoot.py
+	@$(BIN)/python -m screenshots.shoot
 
 proto: environment ## the code generated from mezite/api/proto
 	@$(BIN)/python mezite/api/generate.py

@@ -33,7 +33,8 @@ def svg_of(app: Any) -> str:
             glyphs += _run(words, column, row, ink, style)
             column += cells
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {bottom}" width="{right}" height="{bottom}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {bottom}" width="{right}" '
+        f'height="{bottom}">'
         f'<rect width="{right}" height="{bottom}" fill="{page}"/>'
         f'<g font-family="Fira Code, Noto Sans CJK JP, Symbola, monospace" font-size="{FONT_SIZE}">'
     )
@@ -41,8 +42,11 @@ def svg_of(app: Any) -> str:
 
 
 def png_of(svg: str) -> bytes:
-    import resvg_py  # type: ignore[import-not-found,unused-ignore]  # only where pictures are looked at
-
+    """The same picture in dots; nothing where `resvg_py`, which nothing else needs, is not installed."""
+    try:
+        import resvg_py
+    except ImportError:
+        return b""
     return bytes(resvg_py.svg_to_bytes(svg_string=svg))
 
 
@@ -81,9 +85,8 @@ def _run(words: str, column: int, row: int, ink: str, style: Style) -> list[str]
             places.append(str(left))
         else:
             middle = left + cells * CELL_WIDTH / 2
-            shapes.append(
-                f'<text x="{middle}" y="{top + BASELINE}" fill="{ink}" text-anchor="middle"{bold}>{letter}</text>'
-            )
+            place = f'x="{middle}" y="{top + BASELINE}" text-anchor="middle"'
+            shapes.append(f'<text {place} fill="{ink}"{bold}>{letter}</text>')
         column += cells
     if plain:
         shapes.append(
@@ -92,9 +95,8 @@ def _run(words: str, column: int, row: int, ink: str, style: Style) -> list[str]
     if style.underline and words.strip():
         cells = cell_len(words)
         left = MARGIN + (column - cells) * CELL_WIDTH
-        shapes.append(
-            f'<rect x="{left}" y="{top + BASELINE + 3}" width="{cells * CELL_WIDTH}" height="1.2" fill="{ink}"/>'
-        )
+        place = f'x="{left}" y="{top + BASELINE + 3}" width="{cells * CELL_WIDTH}"'
+        shapes.append(f'<rect {place} height="1.2" fill="{ink}"/>')
     return shapes
 
 

@@ -5,6 +5,7 @@ It starts a demo cluster, types commands at it as a person would, and keeps what
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -20,7 +21,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from mezite.client.profiles import Profiles
+from mezite.clock import SystemClock
+from screenshots.picture import png_of, svg_of
+from tui.app import Console as Mezite
+from tui.themes import THEMES
+
 HERE = Path(__file__).parent
+PATIENCE_S = 30
 PROGRAMS = Path(sys.executable).parent
 WIDTH = 104
 
@@ -62,6 +70,34 @@ def shoot(name: str, steps: list[tuple[str, str]]) -> None:
     (HERE / name).write_text(picture)
 
 
+SCREENS = (
+    ("nodes", "dark", ("j", "j")),
+    ("audit", "dark", ("6", "k", "enter")),
+    ("access", "dark", ("7", "slash", "ctrl+a", "ctrl+k", *"charlie", "tab", *"ubuntu@db-1", "enter")),
+    ("access", "light", ("7", "slash", "ctrl+a", "ctrl+k", *"charlie", "tab", *"ubuntu@db-1", "enter")),
+)
+
+
+async def console_pictures(home: Path) -> None:
+    """The console of whoever is logged in below `home`, by the keys that lead to each screen."""
+    for name, theme, keys in SCREENS:
+        console = Mezite(Profiles(home), SystemClock(), THEMES[theme])
+        async with console.run_test(size=(120, 36)) as pilot:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (console.state.link.up and console.state.nodes and console.state.events):
+                    await pilot.pause(0.05)
+            await pilot.press(*keys)
+            async with asyncio.timeout(PATIENCE_S):
+                while any(worker.group == "explanation" for worker in console.workers):
+                    await pilot.pause(0.05)
+            await pilot.pause()
+            file = f"{name}.svg" if theme == "dark" else f"{name}-{theme}.svg"
+            picture = svg_of(console)
+            (HERE / file).write_text(picture)
+            if picture_png := png_of(picture):
+                (HERE / file).with_suffix(".png").write_bytes(picture_png)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as home, demo() as cluster:
         environ = os.environ | {"MEZITE_HOME": home, "MEZITE_DATA_DIR": cluster["dir"]}
@@ -70,6 +106,9 @@ def main() -> None:
         )
         typed(login, environ, cluster["users"]["alice"]["password"] + "\n")
         shoot("prompt.svg", [(command, typed(command, environ)) for command in COMMANDS])
+        login = login.replace("--user=alice", "--user=admin")
+        typed(login, environ, cluster["users"]["admin"]["password"] + "\n")
+        asyncio.run(console_pictures(Path(home)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A console without a hub: news is told to it by hand, and the hub's answers to questions are written down."""
+"""A console without a hub: news is told to it by hand, and its questions are answered by the test."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def events(count: int, first: int = 1) -> tuple[Entry, ...]:
     def entry(seq: int) -> Entry:
         kind, user, node, login, address, reason = _KINDS[seq % len(_KINDS)]
         event = Event(
-            id=f"0de1486a-fdf3-4f95-a799-{seq:012}", time=NOW - timedelta(seconds=count + first - seq), kind=kind,
-            user=user, node=node, login=login, client_ip=address, reason=reason,
+            id=f"0de1486a-fdf3-4f95-a799-{seq:012}", time=NOW - timedelta(seconds=count + first - seq),
+            kind=kind, user=user, node=node, login=login, client_ip=address, reason=reason,
             success=kind is not Kind.ACCESS_DENIED, details={"serial": str(2403990446383629597 + seq)},
         )  # fmt: skip
         return Entry(seq, event)

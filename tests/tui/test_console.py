@@ -39,6 +39,11 @@ def text(app: TestConsole) -> str:
     return "\n".join(shown(app))
 
 
+def top(app: TestConsole) -> type:
+    """What kind of screen lies above all others."""
+    return type(app.screen)
+
+
 async def press(pilot: Pilot[None], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
@@ -269,15 +274,15 @@ async def test_text_from_outside_is_shown_and_never_obeyed(tmp_path: Path) -> No
 async def test_help_and_palette_can_always_be_left(tmp_path: Path) -> None:
     async with opened(tmp_path, (80, 24)) as (app, pilot):
         await press(pilot, "question_mark")
-        assert isinstance(app.screen, KeysHelp)
+        assert top(app) is KeysHelp
         await press(pilot, "escape", "colon")
-        assert isinstance(app.screen, Palette)
+        assert top(app) is Palette
         await press(pilot, "escape")
-        assert isinstance(app.screen, Nodes)
+        assert top(app) is Nodes
         await press(pilot, "colon", *"light", "enter")
         assert app.look is LIGHT
         await press(pilot, "colon", *"audit", "enter")
-        assert isinstance(app.screen, Audit)
+        assert top(app) is Audit
 
 
 async def test_ctrl_q_does_nothing_and_q_quits_from_a_place(tmp_path: Path) -> None:

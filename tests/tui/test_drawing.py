@@ -27,7 +27,10 @@ def test_a_cut_never_exceeds_its_width_and_says_that_it_is_one(text: str, width:
 
 @pytest.mark.parametrize(
     ("text", "sign"),
-    [("\x1b[2J", "^["), ("\x07", "^G"), ("\x7f", "^?"), ("\u202eevil", "<U+202E>"), ("\n", "^J"), ("\x9b", "<U+009B>")],
+    [
+        ("\x1b[2J", "^["), ("\x07", "^G"), ("\x7f", "^?"), ("\n", "^J"),
+        ("\u202eevil", "<U+202E>"), ("\x9b", "<U+009B>"),
+    ],
 )  # fmt: skip
 def test_what_a_terminal_would_obey_is_shown_in_amber(text: str, sign: str) -> None:
     line = Line(DARK).outside(f"a{text}b", 40)

@@ -18,8 +18,9 @@ EVENT = {"type": "session.start", "user": "alice", "detail": "on web-1"}
 @pytest.mark.parametrize(
     ("text", "holds"),
     [
-        ("", True), ("type:session.*", True), ("type:session", False), ("user:ALICE", True), ("-user:alice", False),
-        ("-user:bob", True), ("web", True), ("-web", False), ("type:session.* user:bob", False),
+        ("", True), ("type:session.*", True), ("type:session", False), ("user:ALICE", True),
+        ("-user:alice", False), ("-user:bob", True), ("web", True), ("-web", False),
+        ("type:session.* user:bob", False),
         ("user:[a]lice", False), ("user:alic?", False), ('"on web"', True),
     ],
 )  # fmt: skip

@@ -99,7 +99,8 @@ class Page(Screen[None], inherit_bindings=False):
     def _open(self) -> None:
         self.is_open = True
         self.refreshed()
-        self.opened()
+        if self.focused is None:
+            self.opened()
         self.redraw()
 
     def on_screen_resume(self) -> None:
@@ -133,7 +134,7 @@ class Page(Screen[None], inherit_bindings=False):
             self.redraw()
 
     def on_key(self, event: events.Key) -> None:
-        key = pressed(self.all_keys(), event.key)
+        key = pressed(self.all_keys(), event.key) if self.is_open else None
         if key is None:
             return
         event.stop()
