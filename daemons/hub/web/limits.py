@@ -1,7 +1,8 @@
 """What one HTTP client may cost us: bytes, seconds, and requests that are never finished.
 
 ASGI middleware for the size of a body and the time of a request; uvicorn has no time-out for a client that
-connects and stays silent, or that sends a byte now and then, so the protocol class here brings one.
+connects and stays silent, or that sends a byte now and then, so the protocol class here brings one. How many
+connections there are, and of whom, is the door's matter.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from daemons.hub.web.problem import MEDIA_TYPE, body_of, problem
 LARGEST_BODY: Final = 64 * 1024
 REQUEST_S: Final = 30.0
 SILENCE_S: Final = 10.0
-CONNECTIONS: Final = 2_000
 _CLOSE: Final = {"Connection": "close"}
 
 
@@ -93,6 +93,10 @@ class Impatient(H11Protocol):
 
     _silence: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.over = asyncio.Event()
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._keep_time()
@@ -108,6 +112,7 @@ class Impatient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_time()
         super().connection_lost(exc)
+        self.over.set()
 
     def send_400_response(self, msg: str) -> None:
         """For what is not HTTP at all: uvicorn's words in the form of every other refusal."""

@@ -1,8 +1,7 @@
-"""The HTTPS server on 3080: the app, its limits, and uvicorn inside the hub's own loop and life."""
+"""The HTTPS server on 3080: the app, its limits, its door, and uvicorn inside the hub's own loop and life."""
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -18,8 +17,10 @@ from daemons.health import Check
 from daemons.hub.desk.logins import Logins
 from daemons.hub.metrics import Metrics
 from daemons.hub.web import health, login, problem
-from daemons.hub.web.limits import CONNECTIONS, Bounded, Impatient
+from daemons.hub.web.door import Door, Limits
+from daemons.hub.web.limits import Bounded, Impatient
 from daemons.hub.web.login import Addresses
+from daemons.lifecycle import crew
 
 GRACE_S: Final = 5
 
@@ -48,7 +49,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, bound: socket, context: ssl.SSLContext) -> AsyncIterator[None]:
+async def serving(
+    app: FastAPI, bound: socket, context: ssl.SSLContext, limits: Limits | None = None
+) -> AsyncIterator[None]:
     """Serves HTTPS on a bound socket until left."""
     config = uvicorn.Config(
         Bounded(app),
@@ -59,17 +62,23 @@ async def serving(app: FastAPI, bound: socket, context: ssl.SSLContext) -> Async
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE_S,
     )
     config.load()
-    config.ssl = context
     server = _Server(config)
-    async with asyncio.TaskGroup() as group:
-        serve = group.create_task(server.serve(sockets=[bound]), name="web")
+
+    def protocol() -> Impatient:
+        return Impatient(config=config, server_state=server.server_state, app_state={})
+
+    async with crew() as start:
+        serve = start(server.serve(sockets=[]), name="web")
+        accepting = start(
+            Door(protocol, context, limits or Limits(), start).accept(bound), name="web accepting"
+        )
         try:
             yield
         finally:
+            accepting.cancel()
             server.should_exit = True
             await serve
