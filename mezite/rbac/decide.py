@@ -132,6 +132,18 @@ def admin(
     )
 
 
+def hangs_on_facts(roles: Iterable[Role], resource: str, verb: Verb) -> bool:
+    """Whether the answer differs from thing to thing: some rule about it allows, and some has a `where`."""
+    rules = [
+        (rule, allowing)
+        for role in roles
+        for side, allowing in ((role.deny, False), (role.allow, True))
+        for rule in side.rules
+        if verb in rule.verbs and (resource in rule.resources or EVERY in rule.resources)
+    ]
+    return any(rule.where for rule, _ in rules) and any(allowing for _, allowing in rules)
+
+
 def _first(clauses: Iterable[Clause], verdict: Stand) -> Clause | None:
     return next((clause for clause in clauses if clause.verdict is verdict), None)
 

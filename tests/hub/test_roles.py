@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.hub.desk import roles
+from daemons.hub.desk import locks, roles
 from mezite.audit.events import Kind
 from mezite.errors import Conflict, Denied, Exists, Invalid, NotFound
 from mezite.model.change import ChangeKind
+from mezite.model.lock import LockTarget
 from tests.support.desk import Office
 
 SSH = "kind: role\nmetadata: {name: %s}\nspec: {allow: {logins: [%s], node_labels: {'*': '*'}}}\n"
@@ -150,3 +151,13 @@ async def test_pages_hold_built_in_and_own_roles_in_one_order(office: Office) ->
         assert len(rows) <= 2
         seen += [role.name for role in rows]
     assert seen == ["0-role", "access", "admin", "auditor", "b-role", "reviewer", "z-role"]
+
+
+async def test_a_deleted_role_takes_its_locks_along(office: Office) -> None:
+    await office.role("ssh")
+    await locks.create(office.desk, office.local, LockTarget.ROLE, "ssh")
+    await roles.delete(office.desk, office.local, "ssh")
+    assert [event.resource for event in await office.events(Kind.LOCK_DELETED)] == ["role:ssh"]
+    await office.role("ssh")
+    alice = await office.person("alice", "ssh")
+    assert (await roles.get(office.desk, alice, "ssh")).name == "ssh"

@@ -6,9 +6,10 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
+from daemons.hub.desk import facts
 from daemons.hub.desk.certs import TOKEN_TTL
 from daemons.hub.desk.desk import Desk
-from daemons.hub.desk.users import named, token_hash
+from daemons.hub.desk.users import required, token_hash
 from daemons.hub.desk.who import Caller, Standing
 from mezite import ids
 from mezite.audit.events import Kind
@@ -67,9 +68,8 @@ async def page(desk: Desk, caller: Caller, user_name: str) -> list[tuple[AccessT
     def query(tx: Reading, who: Standing) -> list[tuple[AccessToken, str]]:
         user = who.person if not user_name else None
         if user is None:
-            if not (who.user is not None and who.user.name == user_name):
-                who.require("users", Verb.READ)
-            user = named(tx, user_name)
+            oneself = who.user is not None and who.user.name == user_name
+            user = who.person if oneself else required(tx, who, user_name, Verb.READ)
         return [(token, user.name) for token in _living(tx, user.id, who.now)]
 
     return await desk.look(caller, query)
@@ -79,7 +79,9 @@ async def revoke(desk: Desk, caller: Caller, token_id: str) -> None:
     def unit(tx: Writing, who: Standing) -> None:
         token = tx.access_tokens.get(token_id)
         own = token is not None and who.user is not None and token.user_id == who.user.id
-        if not own and not who.may("users", Verb.UPDATE):
+        owner = tx.users.get(token.user_id) if token is not None else None
+        known = facts.of_user(tx, owner) if owner is not None else None
+        if not own and not who.may("users", Verb.UPDATE, known):
             token = None
         if token is None:
             raise NotFound(f"no token {token_id[:80]!a}; `mezctl tokens ls --access` lists yours")

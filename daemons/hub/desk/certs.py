@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from daemons.hub.desk import giving
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.users import named
 from daemons.hub.desk.who import Caller, Standing, check_current, roles_named, subject_of
@@ -81,6 +82,7 @@ async def sign(desk: Desk, caller: Caller, name: str, keys: PublicKeys, ttl: tim
         user = named(tx, name)
         if user.kind is UserKind.HUMAN and who.user is not None and who.user.id == user.id:
             raise Invalid("sign for others; your own certificates come from `msh login`")
+        giving.require_power_over(who, user)
         _check_unlocked(tx, user, who)
         issued, event = issue(
             desk,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from daemons.hub.desk import facts
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing, role_named
 from mezite import ids
@@ -34,7 +35,7 @@ async def create(
         raise Invalid("a lock lasts from 1s to 366d; leave the time out to lock until it is deleted")
 
     def unit(tx: Writing, who: Standing) -> Lock:
-        who.require("locks", Verb.CREATE)
+        who.require("locks", Verb.CREATE, {**facts.of_name(name), "resource.owner": who.name})
         value = _resolve(tx, target, name)
         _keep_oneself(who, target, value)
         lock = tx.locks.insert(
@@ -65,16 +66,21 @@ async def page(desk: Desk, caller: Caller, *, after: str, limit: int) -> list[tu
     """Locks and whether each is in force; those that ended are kept until deleted."""
 
     def query(tx: Reading, who: Standing) -> list[tuple[Lock, bool]]:
-        who.require("locks", Verb.LIST)
-        return [(lock, lock.in_force(who.now)) for lock in tx.locks.page(after=after, limit=limit)]
+        listed = who.sieve("locks", Verb.LIST)
+        found: list[Lock] = []
+        place = after
+        while len(found) < limit and (batch := tx.locks.page(after=place, limit=limit)):
+            place = batch[-1].id
+            found += [lock for lock in batch if listed(facts.of_lock(lock))]
+        return [(lock, lock.in_force(who.now)) for lock in found[:limit]]
 
     return await desk.look(caller, query)
 
 
 async def delete(desk: Desk, caller: Caller, lock_id: str) -> None:
     def unit(tx: Writing, who: Standing) -> None:
-        who.require("locks", Verb.DELETE)
         lock = tx.locks.get(lock_id)
+        who.require("locks", Verb.DELETE, facts.of_lock(lock) if lock else None)
         if lock is None:
             raise NotFound(f"no lock {lock_id[:80]!a}; `mezctl locks ls` lists them")
         tx.locks.delete(lock)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from daemons.hub.desk import facts
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing
 from mezite.audit.events import Kind
@@ -49,15 +50,18 @@ async def page(
     """In order of id; `after` is one. Those the caller may reach, or all for who may list nodes."""
 
     def query(tx: Reading, who: Standing) -> list[NodeView]:
-        if everything:
-            who.require("nodes", Verb.LIST)
+        listed = who.sieve("nodes", Verb.LIST) if everything else None
         sight = _Sight(who, _lines(tx, who.now))
         found: list[NodeView] = []
         place = after
         while len(found) < limit and (batch := tx.nodes.page(after=place, limit=_SCAN)):
             place = batch[-1].id
             wanted = (node for node in batch if labels.items() <= node.labels.items())
-            found += [sight.view(node) for node in wanted if everything or sight.reaches(node)]
+            found += [
+                sight.view(node)
+                for node in wanted
+                if (listed(facts.of_node(node)) if listed else sight.reaches(node))
+            ]
         return found[:limit]
 
     return await desk.look(caller, query)
@@ -70,9 +74,9 @@ async def get(desk: Desk, caller: Caller, name: str) -> NodeView:
         node = _find(tx, name)
         if node is not None:
             sight = _Sight(who, _lines_of(tx, node.id, who.now))
-            if sight.reaches(node) or who.may("nodes", Verb.READ):
+            if sight.reaches(node) or who.may("nodes", Verb.READ, facts.of_node(node)):
                 return sight.view(node)
-        raise _missing(name)
+        raise _missing(who, name)
 
     return await desk.look(caller, query)
 
@@ -81,10 +85,10 @@ async def remove(desk: Desk, caller: Caller, name: str) -> None:
     """The node is out at once, and its name is free. Its certificates open nothing any more."""
 
     def unit(tx: Writing, who: Standing) -> None:
-        who.require("nodes", Verb.DELETE)
         node = _find(tx, name)
+        who.require("nodes", Verb.DELETE, facts.of_node(node) if node else facts.of_name(name))
         if node is None:
-            raise _missing(name)
+            raise _missing(who, name)
         for presence in tx.presence.all(node_id=node.id):
             tx.presence.delete(presence)
         tx.nodes.delete(node)
@@ -121,18 +125,19 @@ class _Sight:
     def __init__(self, who: Standing, lines: Mapping[str, Presence]) -> None:
         self._roles = RoleSet(who.subject, who.roles)
         self._lines = lines
-        self._lists = who.may("nodes", Verb.LIST)
+        self._who = who
 
     def reaches(self, node: Node) -> bool:
         return self._roles.sees(node.labels)
 
     def view(self, node: Node) -> NodeView:
         line = self._lines.get(node.id)
+        lists = line is not None and self._who.may("nodes", Verb.LIST, facts.of_node(node))
         return NodeView(
             node=node,
             status=NodeStatus.OFFLINE if line is None else NodeStatus.ONLINE,
             logins=tuple(sorted(self._roles.logins_for(node.labels))),
-            address=line.client_ip if line is not None and self._lists else "",
+            address=line.client_ip if line is not None and lists else "",
         )
 
 
@@ -140,5 +145,7 @@ def _find(tx: Reading, name: str) -> Node | None:
     return tx.nodes.one(name=name) or tx.nodes.get(name)
 
 
-def _missing(name: str) -> NotFound:
+def _missing(who: Standing, name: str) -> NotFound:
+    if who.may("nodes", Verb.LIST):
+        return NotFound(f"no node {name[:80]!a}; `mezctl nodes ls` lists them")
     return NotFound(f"no node {name[:80]!a}; `msh ls` lists those you may reach")

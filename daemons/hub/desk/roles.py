@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from daemons.hub.desk import facts, giving
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing, role_named
 from mezite.audit.events import Kind
 from mezite.errors import Conflict, Exists, NotFound
 from mezite.model.change import ChangeKind, ChangeOp
+from mezite.model.lock import LockTarget
 from mezite.model.role import Role, Verb
 from mezite.rbac.builtin import BUILTIN
+from mezite.rbac.decide import hangs_on_facts
 from mezite.rbac.document import parse_roles
 from mezite.storage.ports import Reading, Writing
 
@@ -30,8 +33,8 @@ async def put(desk: Desk, caller: Caller, text: str, *, replacing: bool) -> list
 
 def _may_write(who: Standing) -> None:
     """Either verb is enough to have a text read; which one each of its roles needs is known then."""
-    if not who.may("roles", Verb.UPDATE):
-        who.require("roles", Verb.CREATE)
+    if not (who.may("roles", Verb.UPDATE) or hangs_on_facts(who.roles, "roles", Verb.UPDATE)):
+        who.sieve("roles", Verb.CREATE)
 
 
 def _put_one(tx: Writing, who: Standing, role: Role, *, replacing: bool) -> Role:
@@ -40,9 +43,13 @@ def _put_one(tx: Writing, who: Standing, role: Role, *, replacing: bool) -> Role
             f"{role.name} is built in and cannot be changed; give yours another name", code="builtin"
         )
     stored = tx.roles.get(role.name)
-    who.require("roles", Verb.CREATE if stored is None else Verb.UPDATE)
+    verb = Verb.CREATE if stored is None else Verb.UPDATE
+    who.require("roles", verb, facts.of_name(role.name))
     if stored is not None and not replacing:
         raise Exists(f"role {role.name} exists; `--force` replaces it")
+    for said in (stored, role):
+        if said is not None:
+            giving.require_role_within(who, said)
     if stored is None:
         saved, kind = tx.roles.insert(role), Kind.ROLE_CREATED
     elif replace(role, revision=stored.revision) == stored:
@@ -59,7 +66,7 @@ async def get(desk: Desk, caller: Caller, name: str) -> Role:
 
     def query(tx: Reading, who: Standing) -> Role:
         if not (who.user is not None and name in who.user.roles):
-            who.require("roles", Verb.READ)
+            who.require("roles", Verb.READ, facts.of_name(name))
         return named(tx, name)
 
     return await desk.look(caller, query)
@@ -67,16 +74,17 @@ async def get(desk: Desk, caller: Caller, name: str) -> Role:
 
 async def page(desk: Desk, caller: Caller, *, after: str, limit: int) -> list[Role]:
     def query(tx: Reading, who: Standing) -> list[Role]:
-        who.require("roles", Verb.LIST)
-        rows = [*BUILTIN.values(), *tx.roles.page(after=after, limit=limit)]
-        return sorted((role for role in rows if role.name > after), key=lambda role: role.name)[:limit]
+        listed = who.sieve("roles", Verb.LIST)
+        rows = [*BUILTIN.values(), *tx.roles.all()]
+        seen = (role for role in rows if role.name > after and listed(facts.of_name(role.name)))
+        return sorted(seen, key=lambda role: role.name)[:limit]
 
     return await desk.look(caller, query)
 
 
 async def delete(desk: Desk, caller: Caller, name: str) -> None:
     def unit(tx: Writing, who: Standing) -> None:
-        who.require("roles", Verb.DELETE)
+        who.require("roles", Verb.DELETE, facts.of_name(name))
         if name in BUILTIN:
             raise Conflict(f"{name} is built in and cannot be deleted", code="builtin")
         role = named(tx, name)
@@ -84,6 +92,11 @@ async def delete(desk: Desk, caller: Caller, name: str) -> None:
         if holders:
             shown = ", ".join(holders[:5]) + (f" and {len(holders) - 5} more" if len(holders) > 5 else "")
             raise Conflict(f"role {name} is held by {shown}; take it from them first", code="in_use")
+        # A lock on a role is kept by its name: a later role of that name is another one.
+        for lock in tx.locks.all(target=LockTarget.ROLE.value, value=name):
+            tx.locks.delete(lock)
+            tx.record(who.event(Kind.LOCK_DELETED, resource=f"{lock.target}:{lock.name}", lock=lock.id))
+            tx.changed(ChangeKind.LOCK, lock.id, ChangeOp.DELETE)
         tx.roles.delete(role)
         tx.record(who.event(Kind.ROLE_DELETED, resource=name))
         tx.changed(ChangeKind.ROLE, name, ChangeOp.DELETE)

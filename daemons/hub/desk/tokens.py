@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from daemons.hub.desk import facts
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.node_claims import checked_labels
 from daemons.hub.desk.who import Caller, Standing
@@ -46,21 +47,20 @@ async def create(
     minted = mint_token()
 
     def unit(tx: Writing, who: Standing) -> JoinToken:
-        who.require("tokens", Verb.CREATE)
-        _forget_ended(tx, who.now)
-        token = tx.join_tokens.insert(
-            JoinToken(
-                id=minted.id,
-                secret_hash=minted.key,
-                roles=tuple(roles),
-                created_by=who.name,
-                created_at=who.now,
-                expires_at=who.now + ttl,
-                uses_left=uses,
-                node_name=name,
-                labels=bound,
-            )
+        wanted = JoinToken(
+            id=minted.id,
+            secret_hash=minted.key,
+            roles=tuple(roles),
+            created_by=who.name,
+            created_at=who.now,
+            expires_at=who.now + ttl,
+            uses_left=uses,
+            node_name=name,
+            labels=bound,
         )
+        who.require("tokens", Verb.CREATE, facts.of_token(wanted))
+        _forget_ended(tx, who.now)
+        token = tx.join_tokens.insert(wanted)
         tx.record(
             who.event(
                 Kind.TOKEN_CREATED,
@@ -82,12 +82,12 @@ async def page(desk: Desk, caller: Caller, *, after: str = "", limit: int) -> li
     """Tokens that can still be used, in order of id."""
 
     def query(tx: Reading, who: Standing) -> list[JoinToken]:
-        who.require("tokens", Verb.LIST)
+        listed = who.sieve("tokens", Verb.LIST)
         found: list[JoinToken] = []
         place = after
         while len(found) < limit and (batch := tx.join_tokens.page(after=place, limit=limit)):
             place = batch[-1].id
-            found += [token for token in batch if is_usable(token, who.now)]
+            found += [token for token in batch if is_usable(token, who.now) and listed(facts.of_token(token))]
         return found[:limit]
 
     return await desk.look(caller, query)
@@ -100,8 +100,8 @@ async def delete(desk: Desk, caller: Caller, token_id: str) -> None:
     )
 
     def unit(tx: Writing, who: Standing) -> None:
-        who.require("tokens", Verb.DELETE)
         token = tx.join_tokens.get(full_id)
+        who.require("tokens", Verb.DELETE, facts.of_token(token) if token else facts.of_name(full_id))
         if token is None:
             raise NotFound("no such join token; `mezctl tokens ls` lists them")
         tx.join_tokens.delete(token)

@@ -8,8 +8,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
+from daemons.hub.desk import facts, giving
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing, lock_on, role_named
 from daemons.hub.proof.passwords import Passwords
@@ -79,12 +81,15 @@ async def create(
     ids.user_name(wanted.name)
     if wanted.kind is UserKind.MACHINE and wanted.password is not None:
         raise Invalid("a machine has no password; it is given certificates by `mezctl auth sign`")
-    await desk.look(caller, lambda _tx, who: who.require("users", Verb.CREATE))
+    await desk.look(caller, lambda _tx, who: bool(who.sieve("users", Verb.CREATE)))
     password_hash = await passwords.hash(wanted.password) if wanted.password is not None else None
 
     def unit(tx: Writing, who: Standing) -> tuple[UserView, Invitation | None]:
-        who.require("users", Verb.CREATE)
-        user = tx.users.insert(_new_user(tx, who, wanted))
+        who.sieve("users", Verb.CREATE)
+        fresh = _new_user(tx, who, wanted)
+        who.require("users", Verb.CREATE, facts.of_user(tx, fresh))
+        giving.require_roles(who, fresh.roles)
+        user = tx.users.insert(fresh)
         tx.credentials.insert(Credential(user.id, password_hash))
         tx.record(
             who.event(
@@ -136,9 +141,9 @@ def _owner(tx: Reading, who: Standing, wanted: NewUser) -> str | None:
 
 async def get(desk: Desk, caller: Caller, name: str) -> UserView:
     def query(tx: Reading, who: Standing) -> UserView:
-        if not (who.user is not None and who.user.name == name):
-            who.require("users", Verb.READ)
-        return view(tx, named(tx, name), who.now)
+        oneself = who.user is not None and who.user.name == name
+        user = who.person if oneself else required(tx, who, name, Verb.READ)
+        return view(tx, user, who.now)
 
     return await desk.look(caller, query)
 
@@ -147,20 +152,21 @@ async def page(desk: Desk, caller: Caller, *, after: str, limit: int) -> list[Us
     """In order of name: the key of a page is a name, though rows are kept by id."""
 
     def query(tx: Reading, who: Standing) -> list[UserView]:
-        who.require("users", Verb.LIST)
+        listed = who.sieve("users", Verb.LIST)
         rows = sorted((user for user in tx.users.all() if user.name > after), key=lambda user: user.name)
-        return [view(tx, user, who.now) for user in rows[:limit]]
+        seen = (user for user in rows if listed(facts.of_user(tx, user)))
+        return [view(tx, user, who.now) for user in islice(seen, limit)]
 
     return await desk.look(caller, query)
 
 
 async def update(desk: Desk, caller: Caller, name: str, edit: UserEdit) -> UserView:
     def unit(tx: Writing, who: Standing) -> UserView:
-        who.require("users", Verb.UPDATE)
-        user = named(tx, name)
+        user = required(tx, who, name, Verb.UPDATE)
         changed = _edited(tx, user, edit)
         if changed == user:
             return view(tx, user, who.now)
+        _check_edit(tx, who, user, changed)
         _keep_an_administrator(tx, user, changed)
         changed = tx.users.replace(changed)
         tx.record(
@@ -192,12 +198,20 @@ def _edited(tx: Reading, user: User, edit: UserEdit) -> User:
     return replace(user, roles=roles, traits=traits, logins=logins)
 
 
+def _check_edit(tx: Reading, who: Standing, user: User, changed: User) -> None:
+    """What the user would be must be within the rules too, and nobody gives more than they have."""
+    who.require("users", Verb.UPDATE, facts.of_user(tx, changed))
+    giving.require_not_oneself(who, user)
+    giving.require_roles(who, set(user.roles) ^ set(changed.roles))
+    if (user.logins, user.traits) != (changed.logins, changed.traits):
+        giving.require_power_over(who, user)
+
+
 async def delete(desk: Desk, caller: Caller, name: str) -> None:
     """Ends the user, every certificate and token of it; its id is never used again."""
 
     def unit(tx: Writing, who: Standing) -> None:
-        who.require("users", Verb.DELETE)
-        user = named(tx, name)
+        user = required(tx, who, name, Verb.DELETE)
         if who.user is not None and who.user.id == user.id:
             raise Conflict("you cannot delete yourself; ask another administrator")
         _keep_an_administrator(tx, user, None)
@@ -220,8 +234,8 @@ async def reset(desk: Desk, caller: Caller, name: str, *, mfa: bool) -> tuple[Us
     """Takes the password away (and the second factor, if said), ends all logins, and invites anew."""
 
     def unit(tx: Writing, who: Standing) -> tuple[UserView, Invitation]:
-        who.require("users", Verb.UPDATE)
-        user = named(tx, name)
+        user = required(tx, who, name, Verb.UPDATE)
+        giving.require_power_over(who, user)
         if user.kind is UserKind.MACHINE:
             raise Conflict(f"{name} is a machine and has no password")
         credential = tx.credentials.get(user.id) or tx.credentials.insert(Credential(user.id))
@@ -259,6 +273,13 @@ def invite(
 def token_hash(token: str) -> str:
     """How bearer secrets of 128 random bits and more are kept: a plain hash leaves nothing to guess."""
     return hashlib.sha256(b"mezite token 1\0" + token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def required(tx: Reading, who: Standing, name: str, verb: Verb) -> User:
+    """The user of this name, if the caller may do this to it. Who may not learns nothing of who exists."""
+    user = tx.users.one(name=name)
+    who.require("users", verb, facts.of_user(tx, user) if user else facts.of_name(name))
+    return user or named(tx, name)
 
 
 def named(tx: Reading, name: str) -> User:

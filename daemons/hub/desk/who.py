@@ -14,9 +14,10 @@ The rules, which every door of the hub shares:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from mezite.audit.events import Detail, Event, Kind
 from mezite.errors import Denied, NotLoggedIn
@@ -26,8 +27,9 @@ from mezite.model.lock import Lock, LockTarget
 from mezite.model.node import Node
 from mezite.model.role import Role, Verb
 from mezite.model.user import User
+from mezite.predicate.kinds import Facts
 from mezite.rbac.builtin import BUILTIN
-from mezite.rbac.decide import admin
+from mezite.rbac.decide import admin, hangs_on_facts
 from mezite.rbac.subject import Subject
 from mezite.storage.ports import Reading
 
@@ -76,10 +78,10 @@ class Standing:
             raise Denied(f"{self.name} is not a user; {LOGIN_AGAIN}", code="not_a_user")
         return self.user
 
-    def may(self, resource: str, verb: Verb, facts: Mapping[str, object] | None = None) -> bool:
+    def may(self, resource: str, verb: Verb, facts: Facts | None = None) -> bool:
         return bool(admin(self.subject, self.roles, resource, verb, facts))
 
-    def require(self, resource: str, verb: Verb, facts: Mapping[str, object] | None = None) -> None:
+    def require(self, resource: str, verb: Verb, facts: Facts | None = None) -> None:
         """Raises `Denied`, with the clauses as evidence for the log, unless the roles allow it."""
         decision = admin(self.subject, self.roles, resource, verb, facts)
         if not decision:
@@ -88,6 +90,13 @@ class Standing:
                 f"you may not {verb} {resource}",
                 evidence=f"{verb} {resource}: {reasons or 'no role allows it'}",
             )
+
+    def sieve(self, resource: str, verb: Verb) -> Callable[[Facts], bool]:
+        """On which things of a kind the verb is allowed; `Denied` when that can be none of them."""
+        if hangs_on_facts(self.roles, resource, verb):
+            return partial(self.may, resource, verb)
+        self.require(resource, verb)
+        return lambda _facts: True
 
     def event(
         self, kind: Kind, *, success: bool = True, resource: str = "", reason: str = "", **details: Detail
