@@ -26,7 +26,7 @@ from daemons.hub.proxy.carrier import LOST
 from daemons.hub.proxy.relays import Leaving, Relays, RelaySettings, process_to_end_with
 from daemons.hub.relay.wire import End
 from mezite.errors import SettingsError, Unavailable
-from tests.support.relays import Pair, new_pair
+from tests.support.relays import Pair, new_pair, relay_process
 
 PATIENCE_S = 30.0
 MEGABYTE = 1024 * 1024
@@ -266,6 +266,24 @@ async def test_an_orderly_stop_drains(settings: RelaySettings, endings: Endings)
         assert (await endings.next()).connection == connection_id
     assert is_gone(first)
     assert is_gone(second)
+
+
+async def test_a_relay_of_the_service_manager_is_adopted_at_any_time_and_outlasts_the_hub(
+    settings: RelaySettings, endings: Endings
+) -> None:
+    settings = replace(settings, count=1, leaving=Leaving.DRAIN)
+    with relay_process(settings.directory) as managed:
+        async with serving(settings, endings) as pool:
+            assert pool.pids == (managed.process.pid,)
+        assert not managed.hub().ready.draining
+    async with serving(settings, endings) as pool:
+        (own,), pair = pool.pids, new_pair()
+        await taken(pool, pair)
+        with relay_process(settings.directory) as managed:
+            os.kill(own, signal.SIGKILL)
+            assert (await endings.next()).why == LOST
+            await taken(pool, new_pair())
+            assert pool.pids == (managed.process.pid,)
 
 
 async def test_relays_of_another_release_keep_their_pairs_and_get_no_others(

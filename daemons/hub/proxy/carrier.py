@@ -63,6 +63,9 @@ class Carrier:
     """What it carries is known, or that it will not be known."""
     pid: int = 0
     is_taking: bool = False
+    is_ours: bool = False
+    """Started by a hub, and of no use without one."""
+    _has_complained: bool = False
     _line: RelayLine | None = None
     # Each event is set when the pair is over.
     _carried: dict[bytes, asyncio.Event] = field(default_factory=dict)
@@ -156,14 +159,10 @@ class Carrier:
         try:
             ready = await line.greet()
         except (MeziteError, TimeoutError):
-            log.warning("relay %s does not answer; asking again", self.path.stem)
-            self.settled.set()
-            return False
+            return self._complain("it does not answer; asking again")
         if ready.protocol != wire.PROTOCOL:
-            log.warning("relay %s speaks protocol %d: left alone", self.path.stem, ready.protocol)
-            self.settled.set()
-            return False
-        self.pid = ready.pid
+            return self._complain(f"it speaks protocol {ready.protocol}, and is left alone")
+        self.pid, self.is_ours, self._has_complained = ready.pid, ready.release != ANY_RELEASE, False
         ends: asyncio.Queue[Ended] = asyncio.Queue(ENDS_MAX)
         async with crew() as start:
             start(self._tell_on(line, ends), name=f"ends of relay {self.path.stem}")
@@ -176,6 +175,14 @@ class Carrier:
             self._fail_asked()
             await ends.join()
         return True
+
+    def _complain(self, of: str) -> bool:
+        """Once, however often it is asked again."""
+        if not self._has_complained:
+            log.warning("relay %s: %s", self.path.stem, of)
+        self._has_complained = True
+        self.settled.set()
+        return False
 
     async def _converse(self, line: RelayLine, ready: Ready, ends: asyncio.Queue[Ended]) -> None:
         await self._compare(line, ends)

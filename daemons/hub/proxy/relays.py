@@ -3,6 +3,7 @@
 1. A relay that is found running is adopted with all it carries, whichever hub started it.
 2. Relays of another release, and those that drain, keep their pairs and are given no others.
 3. There are always `count` that take pairs: for each that ceases to, another is started.
+   Those that the service manager starts are as good; it is also who stops them.
 4. Nobody is asked twice to take a pair unless the first has said no: two relays on one socket would each
    get half of what it says.
 """
@@ -131,17 +132,20 @@ class Relays:
         return [carrier for carrier in self._carriers.values() if carrier.is_taking]
 
     async def adopt(self) -> None:
-        """Those that are there already; returns when each has said what it carries."""
-        found = [self._follow(path) for path in sorted(self._settings.directory.glob("*.sock"))]
+        """Those that are there and not yet known; returns when each has said what it carries."""
+        there = sorted(self._settings.directory.glob("*.sock"))
+        found = [self._follow(path) for path in there if path not in self._carriers]
         for carrier in found:
             await carrier.settled.wait()
 
     async def fill(self) -> None:
-        """Starts as many as are missing."""
-        async with self._filling, asyncio.TaskGroup() as group:
-            starting = [
-                group.create_task(self._one_more(), name="another relay") for _ in range(self._missing())
-            ]
+        """Adopts what is there, and starts as many as are missing then."""
+        async with self._filling:
+            await self.adopt()
+            async with asyncio.TaskGroup() as group:
+                starting = [
+                    group.create_task(self._one_more(), name="another relay") for _ in range(self._missing())
+                ]
         if not all(one.result() for one in starting):
             log_file = self._settings.directory / LOG_FILE
             raise Unavailable(f"not every relay could be started; see {log_file}", code="relay_lost")
@@ -166,8 +170,9 @@ class Relays:
         if self._settings.leaving is Leaving.STAY:
             return
         async with asyncio.TaskGroup() as group:
-            for carrier in tuple(self._carriers.values()):
-                group.create_task(carrier.drain(at_once=at_once), name=f"drain {carrier.path.stem}")
+            for carrier in self._carriers.values():
+                if at_once or carrier.is_ours:
+                    group.create_task(carrier.drain(at_once=at_once), name=f"drain {carrier.path.stem}")
         if at_once:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
@@ -249,7 +254,6 @@ async def relays(settings: RelaySettings, told: Told) -> AsyncIterator[Relays]:
     settings.directory.chmod(0o700)
     async with crew() as start:
         pool = Relays(settings, told, start)
-        await pool.adopt()
         await pool.fill()
         start(pool.keep_full(), name="relays")
         yield pool

@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,20 @@ def elsewhere() -> Iterator[Path]:
         for path in (place, *place.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield place
+
+
+def test_a_relay_loads_little() -> None:
+    code = "import sys, daemons.hub.relay.main; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
+    assert not loaded & {
+        "asyncio",
+        "ssl",
+        "logging",
+        "subprocess",
+        "mezite.config",
+        "mezite.model",
+        "msgspec",
+    }
 
 
 @pytest.mark.slow
