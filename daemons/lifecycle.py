@@ -3,7 +3,8 @@
 A service is an async context manager. Entering it binds whatever can be refused (ports, files, the
 database) and then serves; leaving it drains and closes, in the reverse order. The story of a process:
 
-    1. inherited signal dispositions are put right, and stop signals become events
+    1. inherited signal dispositions are put right, stop signals become events, and as many files may be open
+       as the administrator allows
     2. the service is entered; a stop asked for meanwhile abandons that
     3. the service manager hears READY
     4. the process serves until a stop is asked for, or something in it fails
@@ -21,6 +22,7 @@ import asyncio
 import faulthandler
 import logging
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -65,6 +67,7 @@ async def crew() -> AsyncIterator[Start]:
 def run(service: Callable[[], Service], *, grace: timedelta = GRACE, last_word: timedelta = LAST_WORD) -> int:
     """Lives the whole story above and returns the exit status. The service is built inside the loop."""
     _put_signals_right()
+    _open_more_files()
     try:
         return asyncio.run(_live(service, grace, last_word))
     except BaseExceptionGroup as group:
@@ -126,6 +129,12 @@ def _put_signals_right() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _open_more_files() -> None:
+    """The usual soft limit is 1024, for programs that select(); every connection here is a file, or two."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _hear_signals(stop: asyncio.Event, haste: asyncio.Event) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -36,6 +37,33 @@ _NOISY: Final = (
 """Libraries that tell at info what an operator does not need; their warnings pass."""
 
 
+ACCEPT_SAID_S: Final = 10.0
+
+
+class SeldomAccepting(logging.Filter):
+    """asyncio says for each try of its backlog, with a traceback, that a connection cannot be accepted.
+
+    Out of descriptors, that is thousands of times a second, and the disk would go too. One line in a while
+    says the same.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._said_at = -ACCEPT_SAID_S
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith("socket.accept() out of system resource"):
+            return True
+        if self._now() - self._said_at < ACCEPT_SAID_S:
+            return False
+        self._said_at = self._now()
+        error = record.exc_info[1] if record.exc_info else None
+        record.msg, record.args = f"connections cannot be accepted: {error}; raise LimitNOFILE", ()
+        record.exc_info = record.exc_text = None
+        return True
+
+
 @contextmanager
 def context(**fields: object) -> Iterator[None]:
     """Binds fields to every line written inside the block."""
@@ -53,6 +81,7 @@ def set_up(level: LogLevel, format: LogFormat, *, stream: TextIO | None = None) 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("asyncio").filters[:] = [SeldomAccepting()]
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

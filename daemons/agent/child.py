@@ -6,13 +6,15 @@ session's leader, or `F` and one line of why there is none. It closes by itself 
 
 Order matters, and each step is here because of what breaks without it:
 
-1. PAM opens its session in this process, never in the agent, whose own login uid it would set.
-2. With PAM, what follows happens in a child; this process stays root to close PAM, and ends as the child did.
-3. The child enters its cgroup while it still may, so that no process of the session is ever outside.
-4. It leads a session of its own, with the terminal, if there is one, as the controlling one.
-5. All signals get their default and none is blocked: a daemon's ignored SIGINT would make Ctrl-C do nothing.
-6. Groups, then group, then user: the other way round it would no longer be allowed to.
-7. The home directory is entered as the user, who may be the only one who can.
+1. As few files may be open as at any login, until PAM says otherwise: programs that select() break with more,
+   and the agent itself may have many.
+2. PAM opens its session in this process, never in the agent, whose own login uid it would set.
+3. With PAM, what follows happens in a child; this process stays root to close PAM, and ends as the child did.
+4. The child enters its cgroup while it still may, so that no process of the session is ever outside.
+5. It leads a session of its own, with the terminal, if there is one, as the controlling one.
+6. All signals get their default and none is blocked: a daemon's ignored SIGINT would make Ctrl-C do nothing.
+7. Groups, then group, then user: the other way round it would no longer be allowed to.
+8. The home directory is entered as the user, who may be the only one who can.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_REQUEST = 4 * 1024 * 1024
+OPEN_FILES = 1024
 PAM_TTY, PAM_RHOST = 3, 4
 PAM_ESTABLISH_CRED, PAM_DELETE_CRED = 2, 4
 PAM_CONV_ERR = 19
@@ -44,7 +47,9 @@ def main() -> None:
     line = socket.socket(fileno=int(sys.argv[1]))
     line.set_inheritable(False)
     request = json.loads(_read(line))
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, OPEN_FILES), hard))
         if request["pam"]:
             _under_pam(request, line)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,6 +64,16 @@ async def test_a_signal_is_told_as_one(served: Node) -> None:
     assert done.returncode == 255
     [end] = served.tells(Told.SESSION_END)
     assert end["signal"] == "TERM"
+
+
+async def test_a_session_may_open_as_many_files_as_at_any_login(served: Node) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    try:
+        done = await served.ssh("ulimit -Sn; ulimit -Hn")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert done.stdout.decode().split() == [str(min(1024, before[1])), str(before[1])]
 
 
 async def test_ctrl_c_interrupts_what_runs_on_a_terminal(served: Node) -> None:

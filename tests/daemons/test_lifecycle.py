@@ -96,6 +96,19 @@ def test_an_interrupt_that_was_inherited_as_ignored_still_stops() -> None:
     assert child.returncode == 0
 
 
+def test_as_many_files_may_be_open_as_the_administrator_allows() -> None:
+    program = """
+import resource
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+"""
+    limits = 'say(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))\n        say("serving")'
+    with process(program + ORDERLY.replace('say("serving")', limits)) as child:
+        assert [line(child.stdout) for _ in range(4)][2:] == ["True", "serving"]
+        child.send_signal(signal.SIGTERM)
+        rest(child)
+
+
 def test_a_hangup_that_was_asked_to_be_ignored_is() -> None:
     with process("signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + ORDERLY) as child:
         assert [line(child.stdout) for _ in range(3)][2] == "serving"

@@ -142,3 +142,21 @@ def test_chatty_libraries_are_heard_from_warnings_up(written: Written) -> None:
     logging.getLogger("asyncssh").warning("trouble")
     log.debug("too fine")
     assert [line["message"] for line in parsed(stream)] == ["trouble"]
+
+
+def test_a_flood_of_failed_accepts_is_a_line_now_and_then(written: Written) -> None:
+    stream = written(LogFormat.TEXT)
+    clock = [0.0]
+    asyncio_log = logging.getLogger("asyncio")
+    asyncio_log.filters[:] = [logs.SeldomAccepting(lambda: clock[0])]
+    for clock[0] in (0.0, 0.1, 9.9, 10.0, 10.1):
+        for _ in range(100):
+            fault = OSError(24, "Too many open files")
+            asyncio_log.error("socket.accept() out of system resource\nsocket: <x>", exc_info=fault)
+    asyncio_log.error("another fault")
+    told = stream.getvalue().splitlines()
+    assert [line.partition("asyncio  ")[2] for line in told] == [
+        "connections cannot be accepted: [Errno 24] Too many open files; raise LimitNOFILE",
+        "connections cannot be accepted: [Errno 24] Too many open files; raise LimitNOFILE",
+        "another fault",
+    ]
