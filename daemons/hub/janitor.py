@@ -64,11 +64,11 @@ async def chores(
 
 
 async def _every(seconds: float, name: str, chore: Callable[[], Awaitable[object]]) -> None:
-    """A chore that fails is said and tried again: a database away for a minute must not end the hub."""
+    """A chore that fails is said and tried again: a database away, or a full disk, must not end the hub."""
     while True:
         try:
             await chore()
-        except MeziteError as error:
+        except (MeziteError, OSError) as error:
             log.warning("%s: %s", name, error)
         await asyncio.sleep(seconds)
 
