@@ -120,20 +120,31 @@ def _public_key(line: bytes) -> bytes:
 async def serving(admin: AdminSocket, path: Path) -> AsyncIterator[None]:
     """Listens on `path`, mode 0600, until left; then the path is gone."""
     _remove(path)
-    before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(admin.answer, path, limit=LONGEST_LINE, backlog=16)
+        server = await asyncio.start_unix_server(
+            admin.answer, sock=_bound(path), limit=LONGEST_LINE, backlog=16
+        )
     except OSError as error:
         raise Unavailable(
             f"{path} cannot be listened on: {error.strerror or error}; choose another data_dir"
         ) from None
-    finally:
-        os.umask(before)
     try:
         yield
     finally:
         server.close()
         _remove(path)
+
+
+def _bound(path: Path) -> socket.socket:
+    """Its owner's alone before it listens. Not by the umask, which is the whole process's."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def _remove(path: Path) -> None:

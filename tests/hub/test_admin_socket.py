@@ -79,6 +79,20 @@ async def test_it_is_for_its_owner_alone(path: Path) -> None:
     assert mode & 0o777 == 0o600
 
 
+async def test_starting_to_listen_leaves_the_umask_alone(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other threads make files meanwhile."""
+
+    def changed(_mask: int) -> int:
+        raise AssertionError("the umask is the whole process's")
+
+    monkeypatch.setattr(os, "umask", changed)
+    where = tmp_path / "admin.sock"
+    async with admin_socket.serving(AdminSocket(office.desk, lambda: "x", lambda: "y"), where):
+        assert os.stat(where).st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     "line",
     [
