@@ -17,7 +17,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -114,7 +114,9 @@ def _order(tls: ssl.SSLSocket, node: str, login: str, ask_code: AskCode) -> Gran
     reader, code = FrameReader(), ""
     for left in reversed(range(TRIES + 1)):
         tls.settimeout(CONNECT_S)
-        tls.sendall(frame(opening(node, login, code)))
+        with suppress(OSError):
+            # A hub that has hung up said why before it did, and that is still to be read.
+            tls.sendall(frame(opening(node, login, code)))
         answer = _answer(tls, reader)
         if isinstance(answer, Granted):
             return answer
