@@ -7,12 +7,12 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from mezite import __version__
-from mezite.errors import MeziteError
+from mezite.exits import run
 
 HEADLESS = click.option("--headless", is_flag=True, help="Run the daemons alone, until SIGTERM.")
 FORMAT = click.option(
@@ -135,14 +135,9 @@ def _until(stop: threading.Event, check: Any) -> None:
         check()
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The console script: errors are one line each, never a traceback."""
-    try:
-        cli()
-    except MeziteError as error:
-        for line in str(error).splitlines():
-            click.echo(f"mezite: {line}", err=True)
-        sys.exit(error.wire.exit)
+    run(cli, "mezite")
 
 
 if __name__ == "__main__":

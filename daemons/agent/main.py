@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from mezite import __version__
-from mezite.errors import MeziteError
+from mezite.exits import run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +27,7 @@ def cli() -> None:
     type=click.Path(path_type=Path),
     help="File of MEZITE_NAME=value lines; what the environment says counts more.",
 )
-def start(config: Path | None) -> None:
+def start(config: Path | None) -> int:
     """Join the cluster, if this machine has not yet, and serve it until SIGTERM.
 
     Example: MEZITE_PROXY_ADDR=hub.example.com:3024 MEZITE_JOIN_TOKEN=... mezd start
@@ -43,7 +43,7 @@ def start(config: Path | None) -> None:
     exposed = envfile.warnings(config, said) if config is not None else ()
     for warning in (*exposed, *loaded.warnings):
         click.echo(f"mezd: {warning}", err=True)
-    sys.exit(lifecycle.run(lambda: agent(loaded.settings)))
+    return lifecycle.run(lambda: agent(loaded.settings))
 
 
 @cli.command()
@@ -55,14 +55,9 @@ def version() -> None:
     click.echo(__version__)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The console script: errors are one line each, never a traceback."""
-    try:
-        cli()
-    except MeziteError as error:
-        for line in str(error).splitlines():
-            click.echo(f"mezd: {line}", err=True)
-        sys.exit(error.wire.exit)
+    run(cli, "mezd")
 
 
 if __name__ == "__main__":

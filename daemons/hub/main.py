@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from mezite import __version__
-from mezite.errors import MeziteError
+from mezite.exits import run
 
 CONFIG = click.option(
     "--config",
@@ -31,7 +32,7 @@ def cli() -> None:
 @cli.command()
 @CONFIG
 @click.option("--announce", is_flag=True, help="Print one line of JSON on stdout once everything answers.")
-def start(config: Path | None, announce: bool) -> None:
+def start(config: Path | None, announce: bool) -> int:
     """Run the hub until SIGTERM.
 
     Example: mezhub start
@@ -57,7 +58,7 @@ def start(config: Path | None, announce: bool) -> None:
             click.echo(f"  {running.first_admin.command}")
         sys.stdout.flush()
 
-    sys.exit(lifecycle.run(lambda: hub(loaded.settings, told=told)))
+    return lifecycle.run(lambda: hub(loaded.settings, told=told))
 
 
 def _announcement(running: object) -> dict[str, object]:
@@ -81,14 +82,14 @@ def _announcement(running: object) -> dict[str, object]:
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
 )
 @click.pass_context
-def relay(context: click.Context) -> None:
+def relay(context: click.Context) -> int:
     """Run one relay: it moves the bytes of sessions and outlives the hub. For the service manager.
 
     Example: mezhub relay --directory /var/lib/mezite/relays --name unit-0
     """
-    from daemons.hub.relay.main import main as run
+    from daemons.hub.relay.main import main as relay_main
 
-    sys.exit(run(context.args))
+    return relay_main(context.args)
 
 
 @cli.command("check-config")
@@ -144,14 +145,9 @@ def restore(config: Path | None, source: Path, force: bool) -> None:
     click.echo(f"Restored into {settings.data_dir}; start the hub")
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The console script: errors are one line each, never a traceback."""
-    try:
-        cli()
-    except MeziteError as error:
-        for line in str(error).splitlines():
-            click.echo(f"mezhub: {line}", err=True)
-        sys.exit(error.wire.exit)
+    run(cli, "mezhub")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """A person's verbs at a prompt: `msh` for users, `mezctl` for administrators. A module per verb or noun.
 
     lazy        a group of commands that loads the one it runs
-    exits       from errors to one line and an exit code; the only place that knows both
     output      tables, json, yaml
-    plain       text from outside, made fit for a terminal
     prompts     asking, on a terminal only
     terminal    asking at the terminal itself, when standard input and output are taken
     flags       values of options, and the options that several commands have

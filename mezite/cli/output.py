@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from mezite.cli.plain import cut, plain, width
+from mezite.plain import cut, plain, width
 
 Record = Mapping[str, object]
 Columns = Sequence[tuple[str, str]]

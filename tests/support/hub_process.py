@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 import pytest
 
-from mezite.cli.exits import run
+from mezite.exits import run
 
 ADMIN: Final = "admin"
 PASSWORD: Final = "correct horse battery"

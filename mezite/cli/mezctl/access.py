@@ -7,7 +7,7 @@ import click
 from mezite.cli.flags import NAMES, example, formatted
 from mezite.cli.mezctl.acting import Choice, choice
 from mezite.cli.output import Form, show_data, show_table
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 _COLUMNS = (("ROLE", "role"), ("RULE", "rule"), ("VERDICT", "verdict"), ("REASON", "reason"))
 

@@ -13,7 +13,7 @@ from mezite.cli.lazy import LazyGroup
 from mezite.cli.mezctl import audit_pages
 from mezite.cli.mezctl.acting import Choice, choice
 from mezite.cli.output import Form, show_data, show_list
-from mezite.cli.plain import cut, plain
+from mezite.plain import cut, plain
 
 if TYPE_CHECKING:
     from mezite.api.generated.audit_pb2 import Event, EventFilter

@@ -10,7 +10,7 @@ import click
 from mezite.cli.flags import example, formatted
 from mezite.cli.mezctl.acting import Choice
 from mezite.cli.output import Form, show_data, show_table
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 _FINDINGS: Final = (("FAULT", "kind"), ("EVENT", "seq"), ("WHAT", "what"))
 _HEADS_A_CALL: Final = 1_000

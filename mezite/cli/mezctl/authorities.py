@@ -10,7 +10,7 @@ import click
 from mezite.cli.flags import DURATION, example, formatted
 from mezite.cli.mezctl.acting import Choice, choice
 from mezite.cli.output import Form, moment, show_data, time_or_none
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 
 @click.group(epilog=example("mezctl auth export --type=user > /etc/ssh/mezite_user_ca.pub"))

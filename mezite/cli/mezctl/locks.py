@@ -11,7 +11,7 @@ from mezite.cli.flags import DURATION, example, formatted
 from mezite.cli.lazy import LazyGroup
 from mezite.cli.mezctl.acting import Choice, choice
 from mezite.cli.output import Form, moment, show_list, show_one, time_or_none
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.api.generated.locks_pb2 import Lock

@@ -8,10 +8,10 @@ from typing import NoReturn
 import click
 
 from mezite import __version__
-from mezite.cli.exits import run
 from mezite.cli.flags import example
 from mezite.cli.lazy import LazyGroup
 from mezite.cli.mezctl.acting import Choice
+from mezite.exits import run
 
 _HERE = "mezite.cli.mezctl"
 

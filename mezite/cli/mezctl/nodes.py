@@ -11,7 +11,7 @@ from mezite.cli.flags import PAIR, example, formatted
 from mezite.cli.lazy import LazyGroup
 from mezite.cli.mezctl.acting import Choice, choice
 from mezite.cli.output import Form, show_list, show_one, time_or_none
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.api.generated.nodes_pb2 import Node

@@ -12,7 +12,7 @@ import click
 from mezite.cli.flags import example
 from mezite.cli.msh.here import logged_in
 from mezite.cli.msh.openssh import files_of
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.api.generated.nodes_pb2 import Node

@@ -7,7 +7,7 @@ import click
 from mezite.cli import prompts
 from mezite.cli.flags import example
 from mezite.cli.msh.here import ca_pin_option, password_stdin_option, reach
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 
 @click.command(epilog=example("msh enrol --proxy=mezite.example.com:3080 --token=..."))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import click
 
 from mezite.cli import prompts
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.client.contact import Contact

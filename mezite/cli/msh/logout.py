@@ -15,8 +15,8 @@ def logout(proxy: str | None, everywhere: bool) -> None:
 
     The hub stays known, so the next login asks for no CA pin.
     """
-    from mezite.cli.plain import plain
     from mezite.client.profiles import Profiles
+    from mezite.plain import plain
 
     profiles = Profiles()
     names = profiles.names() if everywhere else (_chosen(profiles.current(), proxy),)

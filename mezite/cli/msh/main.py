@@ -18,8 +18,8 @@ def main() -> NoReturn:
         from mezite.cli.msh.proxy_command import run as connect
 
         connect(words[2])
-    from mezite.cli.exits import EXIT_OPENSSH, run
     from mezite.cli.msh.verbs import msh
+    from mezite.exits import EXIT_OPENSSH, run
 
     run(msh, "msh", failure=EXIT_OPENSSH if words[:1] and words[0] in _AS_OPENSSH else None)
 

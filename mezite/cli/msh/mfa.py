@@ -11,7 +11,7 @@ from mezite.cli import prompts
 from mezite.cli.flags import example, formatted
 from mezite.cli.msh.here import logged_in, password_stdin_option
 from mezite.cli.output import Form, show_list
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.client.hub import Hub

@@ -9,7 +9,7 @@ import click
 from mezite.cli.flags import example, formatted
 from mezite.cli.msh.here import now
 from mezite.cli.output import Form, show_list
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 
 @click.group(epilog=example("msh profiles ls", "msh profiles use staging.example.com:3080"))

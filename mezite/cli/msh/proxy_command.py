@@ -10,7 +10,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
-from mezite.cli.plain import plain
 from mezite.client import handover
 from mezite.client.dial import dial
 from mezite.client.identity import expired
@@ -18,6 +17,7 @@ from mezite.client.profile import Profile
 from mezite.client.profiles import Profiles
 from mezite.client.target import parse_with_port, profile_for
 from mezite.errors import MeziteError, OtpRequired
+from mezite.plain import plain
 
 EXIT_OURS: Final = 255
 """As OpenSSH says that it failed itself, and not the command at the other end."""

@@ -20,7 +20,7 @@ import click
 from mezite.cli.msh.here import logged_in
 from mezite.cli.msh.openssh import Destination, arguments, at, checked_login, found, with_code
 from mezite.cli.output import show_table
-from mezite.cli.plain import plain, width
+from mezite.plain import plain, width
 
 if TYPE_CHECKING:
     from mezite.client.profile import Profile

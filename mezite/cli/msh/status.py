@@ -11,7 +11,7 @@ import click
 from mezite.cli.flags import example, formatted
 from mezite.cli.msh.here import not_logged_in, now
 from mezite.cli.output import Form, cell, moment, show_data, time_or_none
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 if TYPE_CHECKING:
     from mezite.api.generated.identity_pb2 import Me

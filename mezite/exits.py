@@ -1,4 +1,4 @@
-"""How a program ends: an error becomes one line on stderr and an exit code, here and nowhere else.
+"""How each of our programs ends: an error becomes one line on stderr and an exit code, here and nowhere else.
 
 0 ok, 1 failure, 2 usage, 3 not logged in or expired, 4 denied, 5 not found, 6 unavailable; 130 after Ctrl-C.
 255 stands for all of these where a program ends as OpenSSH's do, whose other codes are the other end's.
@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 import click
 
-from mezite.cli.plain import plain
+from mezite.plain import plain
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_FAILURE: Final = 1
@@ -30,15 +30,24 @@ def run(program: click.Command, name: str, *, failure: int | None = None) -> NoR
         # A locale without UTF-8 must not turn a name into a traceback.
         if isinstance(stream, io.TextIOWrapper):  # and not closed before the program began
             stream.reconfigure(errors="backslashreplace")
+    code = 0
     try:
         code = _code(program, name, failure)
         if sys.stdout:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more; without this the interpreter complains when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_unwritten()
         code = EXIT_FAILURE
+    except OSError as error:
+        # A full disk fails twice: for whoever writes, who has told of it, and for what is left to write.
+        _leave_unwritten()
+        code = code or _ended(name, error, failure)
     sys.exit(code)
+
+
+def _leave_unwritten() -> None:
+    """Without this the interpreter complains when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _code(program: click.Command, name: str, failure: int | None) -> int:
@@ -47,9 +56,13 @@ def _code(program: click.Command, name: str, failure: int | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  # the edge of the process: whatever comes ends as one line
-        code = _told(name, error)
-        return code if failure is None else failure
+        return _ended(name, error, failure)
     return result if isinstance(result, int) else 0
+
+
+def _ended(name: str, error: Exception, failure: int | None) -> int:
+    code = _told(name, error)
+    return code if failure is None else failure
 
 
 def _told(name: str, error: Exception) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezite.cli.plain import cut, plain, width
+from mezite.plain import cut, plain, width
 
 
 @pytest.mark.parametrize(
