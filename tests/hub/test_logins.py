@@ -192,8 +192,8 @@ async def test_a_password_that_changed_between_check_and_unit_is_not_believed(of
     await office.user("alice")
     verify = office.passwords.verify
 
-    async def slowly(stored: str | None, password: str) -> bool:
-        right = await verify(stored, password)
+    async def slowly(stored: str | None, password: str, *, address: str) -> bool:
+        right = await verify(stored, password, address=address)
         await users.reset(office.desk, office.local, "alice", mfa=False)
         return right
 
@@ -348,3 +348,22 @@ async def test_the_cluster_of_a_login_is_ours(office: Office) -> None:
     )
     # A reset in the same second ends it; one made at the very moment it was issued does not.
     assert identity.issued_at == office.clock.now()
+
+
+async def test_a_few_addresses_that_fill_the_line_shut_nobody_out(office: Office) -> None:
+    """Each of them guesses at many names; whoever comes from elsewhere is served in turn."""
+    await office.user("alice")
+    async with asyncio.TaskGroup() as group:
+        flood = [
+            group.create_task(_refused(office, f"name-{number}", f"198.51.100.{address}"), name="flood")
+            for number in range(25)
+            for address in range(4)
+        ]
+        await asyncio.sleep(0)
+        await attempt(office, "alice")
+    assert all(task.done() for task in flood)
+
+
+async def _refused(office: Office, name: str, address: str) -> None:
+    with pytest.raises((NotLoggedIn, Throttled)):
+        await attempt(office, name, "guess", address)

@@ -135,10 +135,10 @@ async def test_removing_is_for_those_whose_roles_say_so(desk: Desk) -> None:
     assert (await nodes.get(desk, alice, "stage-1")).node.name == "stage-1"
 
 
-async def test_a_node_that_is_missing_points_to_where_one_may_look(office: Office) -> None:
-    plain = await office.person("plain", "access")
-    for caller, command in ((office.local, "mezctl nodes ls"), (plain, "msh ls")):
+async def test_a_node_that_is_missing_points_to_where_one_may_look(desk: Desk) -> None:
+    admin = administrator(desk.clock)
+    for caller, command in ((admin, "mezctl nodes ls"), (await add_user(desk, "alice"), "msh ls")):
         with pytest.raises(NotFound, match=command):
-            await nodes.get(office.desk, caller, "gone")
+            await nodes.get(desk, caller, "gone")
     with pytest.raises(NotFound, match="mezctl nodes ls"):
-        await nodes.remove(office.desk, office.local, "gone")
+        await nodes.remove(desk, admin, "gone")

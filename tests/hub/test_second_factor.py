@@ -77,7 +77,9 @@ async def test_a_code_is_asked_for_only_after_the_password_held(office: Office) 
     with pytest.raises(OtpRequired) as asked:
         await log_in(office)
     assert asked.value.code == "otp_required"
-    assert len(await office.events()) == before
+    [half] = (await office.events())[before:]
+    assert (half.kind, half.user, half.success) == (Kind.USER_LOGIN_FAILED, "alice", False)
+    assert half.reason == "password held, code missing"
     await log_in(office, code(office, secret))
 
 
@@ -297,3 +299,20 @@ async def test_a_reset_may_take_the_factor_too(office: Office) -> None:
     _, invitation = await users.reset(office.desk, office.local, "alice", mfa=True)
     await office.logins.enrol(invitation.token, FRESH, "")
     await log_in(office, password=FRESH)
+
+
+async def test_a_password_without_its_code_is_counted_and_a_login_with_one_forgets_it(office: Office) -> None:
+    await office.user("alice")
+    secret, _ = await enrolled(office, "alice")
+    for _ in range(4):
+        with pytest.raises(OtpRequired):
+            await log_in(office)
+    office.pass_time(seconds=60)
+    await log_in(office, code(office, secret))
+    for _ in range(FREE_PER_NAME):
+        with pytest.raises(OtpRequired):
+            await log_in(office)
+    with pytest.raises(Throttled):
+        await log_in(office)
+    await office.user("bob")
+    await log_in(office, name="bob")

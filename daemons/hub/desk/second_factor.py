@@ -112,7 +112,7 @@ class SecondFactor:
     async def change_password(self, caller: Caller, old: str, fresh: str, otp: str) -> None:
         """Ends every other login: what somebody else may hold under the old password is worth nothing now."""
         proven = await self._password_holds(caller, old)
-        hashed = await self.passwords.hash(fresh)
+        hashed = await self.passwords.hash(fresh, address=caller.client_ip)
 
         def unit(tx: Writing, who: Standing) -> None:
             user, credential = _own(tx, who, proven)
@@ -133,7 +133,7 @@ class SecondFactor:
         now = self.desk.clock.monotonic()
         with self.throttle.guess(f"own {caller.identity.id}", caller.client_ip, now) as guess:
             stored = await self.desk.look(caller, query)
-            if stored is not None and await self.passwords.verify(stored, password):
+            if stored is not None and await self.passwords.verify(stored, password, address=caller.client_ip):
                 guess.right()
                 return stored
             guess.wrong()

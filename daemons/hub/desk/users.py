@@ -82,7 +82,9 @@ async def create(
     if wanted.kind is UserKind.MACHINE and wanted.password is not None:
         raise Invalid("a machine has no password; it is given certificates by `mezctl auth sign`")
     await desk.look(caller, lambda _tx, who: bool(who.sieve("users", Verb.CREATE)))
-    password_hash = await passwords.hash(wanted.password) if wanted.password is not None else None
+    password_hash = None
+    if wanted.password is not None:
+        password_hash = await passwords.hash(wanted.password, address=caller.client_ip)
 
     def unit(tx: Writing, who: Standing) -> tuple[UserView, Invitation | None]:
         who.sieve("users", Verb.CREATE)

@@ -5,8 +5,9 @@
 3. The first few failures are free, then each doubles the wait, up to a ceiling; a success forgets the
    (name, address), never the address.
 4. A guess counts from its beginning until it proves right: many at once are no way around the count.
-5. Of IPv6 the first 64 bits are the address: whoever has one of those has them all.
-6. The table is bounded; the entry that was counted longest ago goes first.
+5. A password without its code counts for the (name, address) alone: whoever logs in with a code begins so.
+6. Of IPv6 the first 64 bits are the address: whoever has one of those has them all.
+7. The table is bounded; the entry that was counted longest ago goes first.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class _Failures:
 class _Verdict(Enum):
     NONE = "none"
     WRONG = "wrong"
+    HALF = "half"
     RIGHT = "right"
 
 
@@ -53,6 +55,10 @@ class Guess:
 
     def wrong(self) -> None:
         self.verdict = _Verdict.WRONG
+
+    def half(self) -> None:
+        """The password held and the code is missing: on the way in, or a thief who has no code."""
+        self.verdict = _Verdict.HALF
 
     def right(self) -> None:
         self.verdict = _Verdict.RIGHT
@@ -78,6 +84,8 @@ class Throttle:
             match guess.verdict:
                 case _Verdict.WRONG:
                     pass
+                case _Verdict.HALF:
+                    self._take_back(by_address, FREE_PER_ADDRESS)
                 case _Verdict.RIGHT:
                     self._table.pop(by_name, None)
                     self._take_back(by_address, FREE_PER_ADDRESS)
@@ -113,11 +121,12 @@ class Throttle:
 
 
 def _keys(name: str, address: str) -> tuple[Key, Key]:
-    source = _source(address)
+    source = source_of(address)
     return (f"name {name[:LONGEST_NAME]}", source), ("", source)
 
 
-def _source(address: str) -> str:
+def source_of(address: str) -> str:
+    """What counts as one address."""
     try:
         parsed = ip_address(address)
     except ValueError:
