@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mezite.errors import TooLarge
-from mezite.model.identity import Identity, IdentityKind
+from mezite.model.identity import Identity, IdentityKind, Origin
 
 MAX_CLAIM_BYTES: Final = 16 * 1024
 """Of each single claim. All together stay far below the 256 KiB that an SSH packet can hold."""
@@ -43,6 +43,7 @@ def to_values(claims: Claims) -> dict[str, object]:
         "traits": {name: list(texts) for name, texts in who.traits.items()},
         "requests": list(who.request_ids),
         "mfa": who.mfa,
+        "origin": who.origin.value,
     }
     for name, value in values.items():
         if _size(value) > MAX_CLAIM_BYTES:
@@ -66,6 +67,8 @@ def from_values(values: Mapping[str, Any], *, serial: int, expires_at: datetime)
             traits={name: _texts(texts) for name, texts in _object(values["traits"]).items()},
             request_ids=_texts(values["requests"]),
             mfa=_flag(values["mfa"]),
+            # The one claim that certificates of an earlier version may lack.
+            origin=Origin(_text(values.get("origin", Origin.LOGIN))),
         )
         return Claims(identity, _text(values["cluster"]))
     except KeyError as missing:

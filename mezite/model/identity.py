@@ -17,6 +17,16 @@ class IdentityKind(StrEnum):
     """An OS user of the hub's machine, by the admin socket's word: administers, never votes. `id` is its name."""
 
 
+class Origin(StrEnum):
+    """How a user came by a certificate; renewing keeps it."""
+
+    LOGIN = "login"
+    TOKEN = "token"  # noqa: S105 - a word, no secret
+    """Exchanged for an access token."""
+    SIGNED = "signed"
+    """By an administrator's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The same facts in the SSH certificate and in its X.509 twin; both carry the same serial."""
@@ -33,3 +43,4 @@ class Identity:
     request_ids: tuple[str, ...] = ()
     mfa: bool = False
     """The login that led here proved a second factor."""
+    origin: Origin = Origin.LOGIN

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mezite.ca.claims import MAX_CLAIM_BYTES, Claims, from_json, from_values, to_json, to_values
 from mezite.errors import TooLarge
-from mezite.model.identity import Identity
+from mezite.model.identity import Identity, Origin
 from tests.support.authorities import ALICE, CLUSTER
 
 texts = st.lists(st.text(max_size=20), max_size=5).map(tuple)
@@ -24,6 +24,7 @@ identities = st.builds(
     traits=st.dictionaries(st.text(max_size=10), texts, max_size=4),
     request_ids=texts,
     mfa=st.booleans(),
+    origin=st.sampled_from(Origin),
 )
 
 
@@ -42,7 +43,14 @@ def test_a_claim_of_a_later_version_is_passed_over() -> None:
     assert read(to_values(claims) | {"shoe_size": 43}) == claims
 
 
-@pytest.mark.parametrize("name", sorted(to_values(Claims(ALICE, CLUSTER))))
+def test_a_certificate_that_does_not_say_where_it_came_from_is_of_a_login() -> None:
+    values = to_values(Claims(replace(ALICE, origin=Origin.TOKEN), CLUSTER))
+    assert read(values).identity.origin is Origin.TOKEN
+    del values["origin"]
+    assert read(values).identity.origin is Origin.LOGIN
+
+
+@pytest.mark.parametrize("name", sorted(set(to_values(Claims(ALICE, CLUSTER))) - {"origin"}))
 def test_every_claim_is_needed(name: str) -> None:
     values = to_values(Claims(ALICE, CLUSTER))
     del values[name]
@@ -55,6 +63,8 @@ def test_every_claim_is_needed(name: str) -> None:
     [
         ("kind", "king"),
         ("id", 7),
+        ("origin", "found"),
+        ("origin", None),
         ("name", None),
         ("cluster", []),
         ("issued", "yesterday"),

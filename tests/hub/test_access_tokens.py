@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from daemons.hub.desk import access_tokens, locks, oneself, users
+from daemons.hub.desk import access_tokens, certs, locks, oneself, users
 from daemons.hub.desk.access_tokens import MOST_PER_USER
 from daemons.hub.desk.certs import TOKEN_TTL
 from daemons.hub.desk.users import UserEdit
@@ -46,9 +46,20 @@ async def test_a_token_gives_certificates_of_minutes(office: Office) -> None:
 
 async def test_a_token_makes_no_other_tokens(office: Office) -> None:
     caller = await exchanged(office, await token_of(office, await office.person("alice")))
-    with pytest.raises(Denied, match="no other tokens"):
+    with pytest.raises(Denied, match="only a login makes tokens"):
         await token_of(office, caller)
     assert len(await access_tokens.page(office.desk, caller, "")) == 1
+
+
+async def test_a_signed_certificate_makes_no_tokens_and_a_short_login_does(office: Office) -> None:
+    await office.user("alice")
+    signed = await certs.sign(office.desk, office.local, "alice", keys(), HOUR)
+    renewed = await certs.renew(office.desk, Caller(signed.identity, ADDRESS), keys(), None)
+    for issued in (signed, renewed):
+        with pytest.raises(Denied, match="signed certificate"):
+            await token_of(office, Caller(issued.identity, ADDRESS))
+    short = await office.logins.certificates(office.proof("alice"), keys(), timedelta(minutes=5))
+    await token_of(office, Caller(short.identity, ADDRESS))
 
 
 async def test_its_certificates_never_outlast_it(office: Office) -> None:

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from daemons.hub.desk import facts
-from daemons.hub.desk.certs import TOKEN_TTL
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.users import required, token_hash
 from daemons.hub.desk.who import Caller, Standing
 from mezite import ids
 from mezite.audit.events import Kind
 from mezite.errors import Conflict, Denied, Invalid, NotFound
+from mezite.model.identity import Origin
 from mezite.model.role import Verb
 from mezite.model.user import AccessToken, AccessTokenKind
 from mezite.storage.ports import Reading, Writing
@@ -34,8 +34,9 @@ async def create(desk: Desk, caller: Caller, ttl: timedelta | None, note: str) -
     secret = secrets.token_urlsafe(32)
 
     def unit(tx: Writing, who: Standing) -> tuple[AccessToken, str]:
-        if _came_from_a_token(caller):
-            raise Denied("a token makes no other tokens; log in with `msh login` to make one")
+        # Whoever found a token, or was signed for, must not outlive it.
+        if caller.identity.origin is not Origin.LOGIN:
+            raise Denied("only a login makes tokens, and neither a token nor a signed certificate is one")
         kept = _living(tx, who.person.id, who.now)
         if sum(token.kind is AccessTokenKind.CTL for token in kept) >= MOST_PER_USER:
             raise Conflict(f"you have {MOST_PER_USER} tokens; revoke one first")
@@ -89,11 +90,6 @@ async def revoke(desk: Desk, caller: Caller, token_id: str) -> None:
         tx.record(who.event(Kind.ACCESS_TOKEN_REVOKED, resource=token.id))
 
     await desk.act(caller, unit)
-
-
-def _came_from_a_token(caller: Caller) -> bool:
-    """Whoever found a token must not outlive it. Its certificates are known by how short they are."""
-    return caller.identity.expires_at - caller.identity.issued_at <= TOKEN_TTL
 
 
 def _living(tx: Reading, user_id: str, now: datetime) -> list[AccessToken]:

@@ -19,7 +19,7 @@ from daemons.hub.desk.who import Caller, Standing, check_current, roles_named, s
 from mezite.audit.events import Event, Kind
 from mezite.errors import Conflict, Invalid, NotLoggedIn
 from mezite.ids import mint_uuid
-from mezite.model.identity import Identity, IdentityKind
+from mezite.model.identity import Identity, IdentityKind, Origin
 from mezite.model.role import Role, Verb
 from mezite.model.user import User, UserKind
 from mezite.rbac.roleset import RoleSet
@@ -67,6 +67,7 @@ async def renew(desk: Desk, caller: Caller, keys: PublicKeys, ttl: timedelta | N
             until=until,
             client_ip=caller.client_ip,
             why="renewed",
+            origin=who.caller.identity.origin,
         )
         tx.record(event)
         return issued
@@ -94,6 +95,7 @@ async def sign(desk: Desk, caller: Caller, name: str, keys: PublicKeys, ttl: tim
             mfa=False,
             client_ip=caller.client_ip,
             why=f"signed by {who.name}",
+            origin=Origin.SIGNED,
         )
         tx.record(event)
         return issued
@@ -120,6 +122,7 @@ def issue(
     mfa: bool,
     client_ip: str,
     why: str,
+    origin: Origin = Origin.LOGIN,
     until: datetime | None = None,
 ) -> tuple[Issued, Event]:
     """The certificates, and the event that tells of them. They leave the hub only after the unit's commit."""
@@ -137,6 +140,7 @@ def issue(
         roles=tuple(role.name for role in roles),
         traits=user.traits,
         mfa=mfa,
+        origin=origin,
     )
     role_set = RoleSet(subject_of(user, roles), roles)
     logins = role_set.principals()

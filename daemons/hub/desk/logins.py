@@ -4,7 +4,8 @@
    The log knows the cause.
 2. Every attempt that is not throttled costs exactly one Argon2 run, done off the loop, before anything is
    decided; the decision and its event are then one unit.
-3. The second factor is asked for only after the first held: who learns that it is asked knew the password.
+3. The second factor is asked for only after the first held: who learns that it is asked knew the password,
+   and that somebody knew it is written down and counted.
 4. What was proved is proved again inside the unit: the hash that was checked must still be the stored one.
 """
 
@@ -29,13 +30,15 @@ from mezite import ids
 from mezite.audit.events import Detail, Event, Kind
 from mezite.client.access_token import AccessToken as ShownToken
 from mezite.errors import Invalid, MeziteError, NotLoggedIn, OtpRequired, Throttled
-from mezite.model.identity import Identity, IdentityKind
+from mezite.model.identity import Identity, IdentityKind, Origin
 from mezite.model.user import AccessToken, AccessTokenKind, Credential, EnrolmentPurpose, User, UserKind
 from mezite.storage.ports import Reading, Writing
 
 R = TypeVar("R")
 
 WRONG: Final = "wrong user name or password"
+CODE_MISSING: Final = "password held, code missing"
+"""Why a login failed, for the log: the first half of one with a code, or a thief of the password alone."""
 WEB_TTL: Final = timedelta(hours=12)
 WEB_LOGINS: Final = 50
 """Of one user at a time; one more ends the oldest."""
@@ -113,10 +116,12 @@ class Logins:
             try:
                 granted = await self._granted(proof, grant, way)
             except OtpRequired:
+                guess.half()
+                await self._note_failure(proof, CODE_MISSING)
                 raise
             except NotLoggedIn as refusal:
                 guess.wrong()
-                await self._note_failure(proof, refusal)
+                await self._note_failure(proof, refusal.evidence or refusal.message)
                 raise NotLoggedIn(WRONG) from None
             guess.right()
             return granted
@@ -124,7 +129,7 @@ class Logins:
     async def _granted(self, proof: Proof, grant: Callable[[Writing, User, bool], R], way: str) -> R:
         seen = await self.desk.store.read(lambda tx: _credential_of(tx, proof.name))
         stored = seen.password_hash if seen else None
-        right = await self.passwords.verify(stored, proof.password)
+        right = await self.passwords.verify(stored, proof.password, address=proof.client_ip)
 
         def unit(tx: Writing) -> R:
             user, credential = self._proven_user(tx, proof.name, stored if right else None)
@@ -150,11 +155,9 @@ class Logins:
         check_current(tx, user, now, now, roles=user.roles)
         return user, credential
 
-    async def _note_failure(self, proof: Proof, refusal: MeziteError) -> None:
+    async def _note_failure(self, proof: Proof, reason: str) -> None:
         name = proof.name if ids.USER_NAME.fullmatch(proof.name) else "(not a name)"
-        event = self._event(
-            Kind.USER_LOGIN_FAILED, name, proof, success=False, reason=refusal.evidence or refusal.message
-        )
+        event = self._event(Kind.USER_LOGIN_FAILED, name, proof, success=False, reason=reason)
         await self.desk.store.write(lambda tx: tx.record(event))
 
     def _event(
@@ -184,7 +187,7 @@ class Logins:
         """Sets the password of whoever the one-time token was made for; the token is spent."""
         source = f"enrol {token_hash(token)[:16]}"
         with self.throttle.guess(source, client_ip, self.desk.clock.monotonic()) as guess:
-            hashed = await self.passwords.hash(password)
+            hashed = await self.passwords.hash(password, address=client_ip)
             try:
                 user = await self.desk.store.write(lambda tx: self._enrol(tx, token, hashed, client_ip))
             except NotLoggedIn as refusal:
@@ -234,6 +237,7 @@ class Logins:
                 mfa=token.mfa,
                 client_ip=client_ip,
                 why=f"token {token.id}",
+                origin=Origin.TOKEN,
                 until=token.expires_at,
             )
             tx.record(event)
