@@ -9,18 +9,21 @@ misses nothing, and a commit never waits for one.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from mezite.errors import Throttled
 from mezite.model.change import Change
 from mezite.storage.ports import Store
 
 RING: Final = 10_000
 BATCH: Final = 500
+MOST_SEATS: Final = 16
+"""Watches and tails of one identity at a time: each wake of one is a read."""
 KEPT: Final = 100_000
 """Lines kept in storage; the janitor trims to this."""
 
@@ -47,6 +50,7 @@ class Feed:
         self._store = store
         self._ring: deque[Change] = deque(maxlen=RING)
         self._bells: set[asyncio.Event] = set()
+        self._seats: Counter[str] = Counter()
         store.on_change(self._heard)
 
     @property
@@ -75,8 +79,34 @@ class Feed:
         finally:
             self._bells.discard(bell)
 
+    @contextmanager
+    def seat(self, who: str) -> Iterator[None]:
+        """For one watch or tail of this identity; `Throttled` beyond `MOST_SEATS`."""
+        if self._seats[who] >= MOST_SEATS:
+            raise Throttled(f"{MOST_SEATS} watches and tails of yours are open; end one first")
+        self._seats[who] += 1
+        try:
+            yield
+        finally:
+            self._seats[who] -= 1
+            if not self._seats[who]:
+                del self._seats[who]
+
     async def watch(self, after: int | None, *, every_s: float = 15.0) -> AsyncGenerator[Line, None]:
         """Every line after `after` (None: from now on), in order, without gaps; `Here` when caught up."""
+        async with aclosing(self.batches(after, every_s=every_s)) as batches:
+            async for batch in batches:
+                match batch:
+                    case Here() | Reset():
+                        yield batch
+                    case _:
+                        for change in batch:
+                            yield change
+
+    async def batches(
+        self, after: int | None, *, every_s: float = 15.0
+    ) -> AsyncGenerator[list[Change] | Reset | Here, None]:
+        """The same, as many changes at once as there are, `BATCH` at most."""
         place = await self._newest() if after is None else after
         # Closed here and not by the garbage collector: a bell of nobody would ring on.
         async with aclosing(self.wakes(every_s=every_s)) as wakes:
@@ -87,9 +117,9 @@ class Feed:
                         place = batch.revision
                         yield batch
                         continue
-                    for change in batch:
-                        place = change.revision
-                        yield change
+                    if batch:
+                        place = batch[-1].revision
+                        yield batch
                     if len(batch) < BATCH:
                         break
                 yield Here(place)

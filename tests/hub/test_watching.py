@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
 
 import pytest
 
 from daemons.hub.desk import locks, roles, users
+from daemons.hub.desk.desk import Desk
+from daemons.hub.desk.trail import followed
 from daemons.hub.desk.users import UserEdit
 from daemons.hub.desk.watching import watched
 from daemons.hub.desk.who import Caller
-from daemons.hub.feed import Feed, Here, Reset
+from daemons.hub.feed import MOST_SEATS, Feed, Here, Reset
 from mezite.audit.events import Kind
-from mezite.errors import NotLoggedIn
+from mezite.errors import NotLoggedIn, Throttled
 from mezite.model.change import Change, ChangeKind, ChangeOp
 from mezite.model.lock import LockTarget
+from mezite.storage.ports import AuditFilter
 from tests.support.desk import Office
 
 Seen = list[tuple[str, str, str]]
@@ -125,3 +129,52 @@ async def test_who_is_out_already_hears_nothing_at_all(office: Office) -> None:
     async with aclosing(watched(office.desk, Feed(office.store), alice, (), 0)) as lines:
         with pytest.raises(NotLoggedIn):
             await anext(lines)
+
+
+async def test_so_many_watches_and_tails_of_one_identity(office: Office) -> None:
+    alice, bob = await office.person("alice", "auditor"), await office.person("bob")
+    feed = Feed(office.store)
+    async with AsyncExitStack() as open_ones:
+        for number in range(MOST_SEATS):
+            kind = (
+                watched(office.desk, feed, alice, (), None)
+                if number % 2
+                else followed(office.desk, feed, alice, AuditFilter(), after=0)
+            )
+            lines = await open_ones.enter_async_context(aclosing(kind))
+            await anext(lines)
+        for one_more in (
+            watched(office.desk, feed, alice, (), None),
+            followed(office.desk, feed, alice, AuditFilter(), after=0),
+        ):
+            with pytest.raises(Throttled):
+                await anext(one_more)
+        async with aclosing(watched(office.desk, feed, bob, (), None)) as bobs:
+            await anext(bobs)
+    async with aclosing(watched(office.desk, feed, alice, (), None)) as again:
+        await anext(again)
+
+
+async def test_a_batch_is_one_read_and_a_quiet_feed_none(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await office.person("alice", "auditor")
+    feed = Feed(office.store)
+    reads = 0
+    look = Desk.look
+
+    async def counting(self: Desk, caller: Caller, query: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await look(self, caller, query)
+
+    monkeypatch.setattr(Desk, "look", counting)
+    async with aclosing(watched(office.desk, feed, alice, (), None)) as lines:
+        assert isinstance(await anext(lines), Here)
+        reads = 0
+        for number in range(50):
+            await office.store.write(lambda tx, key=f"n{number}": tx.changed(ChangeKind.NODE, key))  # type: ignore[misc]
+        for _ in range(50):
+            assert isinstance(await anext(lines), Change)
+        assert isinstance(await anext(lines), Here)
+    assert reads == 1

@@ -65,16 +65,17 @@ async def followed(
         head = tx.audit.head()
         return _above(tx, which, place), head.seq if head else 0
 
-    async with aclosing(feed.wakes(every_s=LOOK_S)) as wakes:
-        async for _ in wakes:
-            while True:
-                records, end = await desk.look(caller, batch)
-                for record in records:
-                    yield record
-                if len(records) < BATCH:
-                    place = max(place, end)
-                    break
-                place = records[-1].seq
+    with feed.seat(caller.key):
+        async with aclosing(feed.wakes(every_s=LOOK_S)) as wakes:
+            async for _ in wakes:
+                while True:
+                    records, end = await desk.look(caller, batch)
+                    for record in records:
+                        yield record
+                    if len(records) < BATCH:
+                        place = max(place, end)
+                        break
+                    place = records[-1].seq
 
 
 def _above(tx: Reading, which: AuditFilter, place: int) -> list[Record]:

@@ -24,22 +24,57 @@ _RESOURCES: Final = {
     ChangeKind.AUDIT: "audit",
 }
 
+_TOUCH_STANDING: Final = frozenset((ChangeKind.LOCK, ChangeKind.USER, ChangeKind.ROLE, ChangeKind.NODE))
+STANDING_S: Final = 3.0
+FRESH_S: Final = 1.0
+"""How long what was judged is told without asking again."""
+
 
 async def watched(
     desk: Desk, feed: Feed, caller: Caller, kinds: Collection[ChangeKind], after: int | None
 ) -> AsyncGenerator[Line, None]:
-    """The feed as this caller may see it. Standing is judged for each line, so a lock ends the watch."""
-    await desk.look(caller, lambda _tx, _who: None)
-    async with aclosing(feed.watch(after)) as lines:
-        async for line in lines:
-            match line:
-                case Change():
-                    wanted = not kinds or line.kind in kinds
-                    if wanted and await desk.look(caller, partial(_visible, change=line)):
-                        yield line
-                case Here() | Reset():
-                    await desk.look(caller, lambda _tx, _who: None)
-                    yield line
+    """The feed as this caller may see it. One read judges a batch of lines.
+
+    Standing is judged with it, and whenever something changed that standing hangs on, so a lock ends the
+    watch; a quiet feed costs a read every few seconds at most.
+    """
+    with feed.seat(caller.key):
+        await desk.look(caller, lambda _tx, _who: None)
+        judged = desk.clock.monotonic()
+        async with aclosing(feed.batches(after)) as batches:
+            async for batch in batches:
+                match batch:
+                    case Here() | Reset():
+                        if desk.clock.monotonic() - judged >= STANDING_S:
+                            await desk.look(caller, lambda _tx, _who: None)
+                            judged = desk.clock.monotonic()
+                        yield batch
+                    case _:
+                        wanted = [change for change in batch if not kinds or change.kind in kinds]
+                        if wanted or any(change.kind in _TOUCH_STANDING for change in batch):
+                            judged = desk.clock.monotonic()
+                            async with aclosing(_told(desk, caller, wanted)) as lines:
+                                async for line in lines:
+                                    yield line
+
+
+async def _told(desk: Desk, caller: Caller, pending: list[Change]) -> AsyncGenerator[Change, None]:
+    """Those of the changes the caller may hear of; judged again for a client that takes its time."""
+    while True:
+        seen = await desk.look(caller, partial(_visible_of, changes=pending))
+        judged = desk.clock.monotonic()
+        pending = []
+        for place, line in enumerate(seen, 1):
+            yield line
+            if desk.clock.monotonic() - judged >= FRESH_S:
+                pending = seen[place:]
+                break
+        if not pending:
+            return
+
+
+def _visible_of(tx: Reading, who: Standing, *, changes: list[Change]) -> list[Change]:
+    return [change for change in changes if _visible(tx, who, change=change)]
 
 
 def _visible(tx: Reading, who: Standing, *, change: Change) -> bool:

@@ -43,6 +43,11 @@ class Caller:
     identity: Identity
     client_ip: str = ""
 
+    @property
+    def key(self) -> str:
+        """One word for the identity, whatever certificate it shows: for what is counted per caller."""
+        return f"{self.identity.kind}:{self.identity.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
