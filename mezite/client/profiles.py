@@ -29,6 +29,7 @@ from mezite.client import home as files
 from mezite.client.known_hosts import authority_lines, known_hosts
 from mezite.client.profile import Keys, Profile, describe, digests, directory_name, understand
 from mezite.errors import CallerError, NotFound, NotLoggedIn
+from mezite.plain import cut
 
 _KEY_FILES: Final = {
     "ssh_key": "keys/ssh_key",
@@ -37,6 +38,7 @@ _KEY_FILES: Final = {
     "tls_key": "keys/tls_key.pem",
     "tls_certificate": "keys/tls_cert.pem",
 }
+LONGEST_SHOWN: Final = 80
 _FACTS: Final = "profile.json"
 _TLS_AUTHORITIES: Final = "ca/tls.pem"
 _HOST_AUTHORITIES: Final = "ca/hosts"
@@ -69,6 +71,8 @@ class Profiles:
             return files.read(self.home / "current").strip() or None
         except FileNotFoundError:
             return None
+        except PermissionError:
+            raise _unreadable(self.home / "current") from None
         except (OSError, ValueError):
             raise CallerError(
                 f"{self.home / 'current'} is damaged; choose a profile with: msh profiles use PROXY"
@@ -80,13 +84,18 @@ class Profiles:
         return self.find(name) if name else None
 
     def find(self, proxy: str) -> Profile | None:
-        """The profile of `proxy`; None when there is none. Raises `NotLoggedIn` when it is damaged."""
+        """The profile of `proxy`; None when there is none.
+
+        Raises `NotLoggedIn` when it is damaged, another `CallerError` when this OS user may not read it.
+        """
         name = directory_name(proxy)
         for _ in range(5):
             try:
                 where = self._directory / os.readlink(self._directory / name)
             except FileNotFoundError:
                 return None
+            except PermissionError:
+                raise _unreadable(self._directory) from None
             except OSError:
                 raise _damaged(name, "it is not a profile of ours") from None
             try:
@@ -96,6 +105,8 @@ class Profiles:
                 if self._moved_on(name, where):
                     continue
                 raise _damaged(name, f"{Path(missing.filename).name} is missing") from None
+            except PermissionError as error:
+                raise _unreadable(Path(error.filename)) from None
             except OSError as error:
                 raise _damaged(name, f"it cannot be read: {error.strerror}") from None
             except (ValueError, RecursionError) as error:
@@ -133,7 +144,9 @@ class Profiles:
         profile = self.find(proxy)
         if profile is None:
             known = ", ".join(self.names()) or "none"
-            raise NotFound(f"there is no profile for {proxy}; known are: {known}", code="no_profile")
+            raise NotFound(
+                f"there is no profile for {cut(proxy, LONGEST_SHOWN)}; known are: {known}", code="no_profile"
+            )
         with self._writing():
             files.write(self.home / "current", profile.name + "\n")
             self._write_known_hosts()
@@ -189,7 +202,7 @@ class Profiles:
         for name in self.names():
             try:
                 profile = self.find(name)
-            except NotLoggedIn:
+            except CallerError:
                 continue  # a damaged profile must not take the others' known_hosts with it
             if profile:
                 found.append(profile)
@@ -240,18 +253,20 @@ def _parts(profile: Profile) -> dict[str, str]:
     return parts
 
 
-def _remove_tree(path: Path) -> None:
-    import shutil  # only whoever writes a profile needs it, and the ProxyCommand only reads
-
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _unreadable(path: Path) -> CallerError:
+    """Nothing is wrong with it, as far as one can know: logging in again would not help."""
+    return CallerError(
+        f"cannot read {path}: permission denied; set MEZITE_HOME to a directory of yours",
+        code="home_unusable",
+    )
+
+
 def _damaged(name: str, what: str) -> NotLoggedIn:
     return NotLoggedIn(
-        f"the profile {name} is damaged ({what}); run: msh login --proxy=HOST:PORT again",
+        f"the profile {cut(name, LONGEST_SHOWN)} is damaged ({what}); run: msh login --proxy=HOST:PORT again",
         code="damaged_profile",
     )

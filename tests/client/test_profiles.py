@@ -268,3 +268,33 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CallerError, match="cannot use"):
         Profiles(tmp_path / "file" / "mezite").save(profile_of())
+
+
+@pytest.mark.parametrize("door", ["link", "file", "current"])
+def test_what_may_not_be_read_is_not_called_damaged(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    profiles.save(profile_of())
+
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    if door == "link":
+        monkeypatch.setattr(os, "readlink", refused)
+    else:
+        read = files.read
+        monkeypatch.setattr(
+            files,
+            "read",
+            lambda path: refused(path) if (path.name == "current") == (door == "current") else read(path),
+        )
+    with pytest.raises(CallerError, match=r"cannot read .* MEZITE_HOME") as told:
+        profiles.active()
+    assert not isinstance(told.value, NotLoggedIn)
+    assert "damaged" not in str(told.value)
+
+
+def test_a_name_without_end_is_cut_in_the_refusal(profiles: Profiles) -> None:
+    with pytest.raises(NotFound) as told:
+        profiles.use("h" * 5_000)
+    assert len(str(told.value)) < 300
