@@ -22,7 +22,10 @@ def at_terminal() -> bool:
     """Whether there is somebody to look at a console, and keys to press."""
     # The console draws on standard error, as its toolkit does.
     streams = (sys.stdin, sys.stdout, sys.stderr)
-    return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
+    return (
+        all(stream is not None and stream.isatty() for stream in streams)
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )
 
 
 def open_console(theme: str | None, profiles: Profiles | None = None) -> None:

@@ -12,7 +12,8 @@ MAX_LINE: Final = 4096
 
 def interactive() -> bool:
     """Somebody sits there: both what is asked and what is answered goes through a terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    # A stream that was closed before the program began is None.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def secret(what: str, *, from_stdin: bool, twice: bool = False) -> str:
@@ -38,7 +39,7 @@ def answer(what: str, default: str | None, option: str) -> str:
 
 def line_of_stdin(what: str) -> str:
     """One line of standard input, for `--password-stdin`."""
-    line = sys.stdin.readline(MAX_LINE + 2)
+    line = sys.stdin.readline(MAX_LINE + 2) if sys.stdin else ""
     text = line.rstrip("\r\n")
     if not text or len(text) > MAX_LINE:
         raise click.UsageError(f"standard input holds no {what}")

@@ -18,7 +18,7 @@ from typing import Final
 
 from mezite.client.profile import Pass
 from mezite.client.profiles import Profiles
-from mezite.errors import NotLoggedIn
+from mezite.errors import NotLoggedIn, Unavailable
 
 DATA_DIR: Final = Path("/var/lib/mezite")
 """Where a hub keeps its data unless its settings say otherwise."""
@@ -43,7 +43,7 @@ def find(acting: Acting, now: datetime) -> Pass:
         return by_token(token)
     profile = acting.profiles.active()
     if profile is None or profile.login is None:
-        return _local(acting.data_dir)
+        return _local_or_nobody(acting.data_dir)
     if not profile.login.valid(now):
         raise expired(profile.hub.proxy, profile.login.user)
     return profile.as_pass()
@@ -72,3 +72,17 @@ def _local(data_dir: Path) -> Pass:
     from mezite.client.local import admit
 
     return admit(data_dir)
+
+
+def _local_or_nobody(data_dir: Path) -> Pass:
+    """Who has not asked for the socket is told of logging in, where there is none."""
+    from mezite.client.local import NO_HUB
+
+    try:
+        return _local(data_dir)
+    except Unavailable as error:
+        if error.code != NO_HUB:
+            raise
+    raise NotLoggedIn(
+        f"not logged in, and no hub is here at {data_dir}; run: msh login --proxy=HOST:3080 --user=NAME"
+    )

@@ -15,10 +15,11 @@ from typing import Any, Final
 from mezite.api.status import from_http
 from mezite.client.keypairs import tls_pair
 from mezite.client.profile import KnownHub, Pass
-from mezite.errors import Denied, NotLoggedIn, OurFault, Unavailable
+from mezite.errors import Denied, OurFault, Unavailable
 
 SOCKET: Final = "admin.sock"
 TIMEOUT_S: Final = 5.0
+NO_HUB: Final = "no_hub_here"
 MAX_LINE_BYTES: Final = 256 * 1024
 
 
@@ -50,8 +51,8 @@ def _exchange(path: Path, question: dict[str, str]) -> dict[str, Any]:
             line.sendall(json.dumps(question).encode() + b"\n")
             said = _line(line)
         except FileNotFoundError:
-            raise NotLoggedIn(
-                f"not logged in, and no hub is here at {path}; run: msh login --proxy=HOST:3080 --user=NAME"
+            raise Unavailable(
+                f"no hub is here at {path}; start it, or say where its data is with --data-dir", code=NO_HUB
             ) from None
         except PermissionError:
             raise Denied(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import socket
 import subprocess
 from pathlib import Path
 
 import click
 import pytest
 
+from mezite.cli import prompts
 from mezite.errors import (
     CallerError,
     Damaged,
@@ -107,3 +110,54 @@ def test_a_closed_stderr_is_no_second_error(tmp_path: Path) -> None:
     command = shlex.join([*program("msh"), "status"])
     ended = subprocess.run(["bash", "-c", f"{command} 2>&-"], env=environment(tmp_path))
     assert ended.returncode == 3
+
+
+def test_a_closed_stdin_is_one_that_has_ended(tmp_path: Path) -> None:
+    for words in (
+        ["login", "--proxy=127.0.0.1:1", "--user=a", "--password-stdin"],
+        ["enrol", "--proxy=127.0.0.1:1", "--token=mze_x", "--password-stdin"],
+        ["login", "--proxy=127.0.0.1:1", "--user=a"],
+    ):
+        command = shlex.join([*program("msh"), *words])
+        ended = subprocess.run(
+            ["bash", "-c", f"{command} <&-"], capture_output=True, text=True, env=environment(tmp_path)
+        )
+        assert "internal error" not in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_password_from_a_closed_stdin_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match="standard input holds no password"):
+        prompts.secret("Password", from_stdin=True)
+    with pytest.raises(click.UsageError, match="no terminal"):
+        prompts.secret("Password", from_stdin=False)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    command = shlex.join([*program("msh"), "completion", "bash"])
+    ended = subprocess.run(
+        ["bash", "-c", f"{command} >/dev/full"], capture_output=True, text=True, env=environment(tmp_path)
+    )
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "No space left on device" in ended.stderr
+
+
+def test_the_socket_of_another_os_user_is_no_wrong_usage(
+    prompt: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_self: socket.socket, _path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+    outcome = prompt.mezctl("--local", f"--data-dir={tmp_path}", "status")
+    assert (outcome.code, "for the hub's own user" in outcome.err) == (4, True)
+
+
+def test_a_machine_without_a_hub_is_unavailable_to_who_asks_for_it(prompt: Prompt, tmp_path: Path) -> None:
+    outcome = prompt.mezctl("--local", f"--data-dir={tmp_path}", "status")
+    assert outcome.code == 6
+    assert "msh login" not in outcome.err
+    assert prompt.mezctl(f"--data-dir={tmp_path}", "status").code == 3

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mezite.client import identity
+from mezite.client import identity, local
 from mezite.client.identity import Acting, find
 from mezite.client.profile import Pass, Profile
 from mezite.client.profiles import Profiles
-from mezite.errors import NotLoggedIn
+from mezite.errors import NotLoggedIn, Unavailable
 from tests.support.profiles import NOW, hub_at, profile_of
 
 BY_TOKEN = Pass(hub_at("token:1"), "", "", NOW)
@@ -66,4 +66,28 @@ def test_a_damaged_profile_is_nobody_else(profiles: Profiles) -> None:
     profiles.save(profile_of())
     (profiles.path(profile_of()) / "profile.json").write_text("")
     with pytest.raises(NotLoggedIn, match="damaged"):
+        find(acting(profiles), NOW)
+
+
+def test_who_asked_for_nobody_is_told_of_logging_in(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(data_dir: Path) -> Pass:
+        raise Unavailable(f"no hub is here at {data_dir}", code=local.NO_HUB)
+
+    monkeypatch.setattr(identity, "_local", absent)
+    with pytest.raises(NotLoggedIn, match="run: msh login"):
+        find(acting(profiles), NOW)
+    with pytest.raises(Unavailable, match="no hub is here"):
+        find(acting(profiles, local=True), NOW)
+
+
+def test_a_hub_that_does_not_answer_is_no_lack_of_login(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(data_dir: Path) -> Pass:
+        raise Unavailable("it does not answer")
+
+    monkeypatch.setattr(identity, "_local", silent)
+    with pytest.raises(Unavailable, match="does not answer"):
         find(acting(profiles), NOW)

@@ -37,7 +37,8 @@ _HERE = "mezite.cli.mezctl"
 @click.option("--local", is_flag=True, help="Act through the admin socket of the hub on this machine.")
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    # Whether it can be read is for the socket's own refusal: that is no wrong usage.
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     envvar="MEZITE_DATA_DIR",
     metavar="DIR",
     help="Where that hub keeps its data. [default: /var/lib/mezite]",
