@@ -9,6 +9,7 @@ from mezite.audit.events import Kind
 from mezite.errors import Conflict, Denied, Exists, Invalid, NotFound
 from mezite.model.change import ChangeKind
 from mezite.model.lock import LockTarget
+from mezite.rbac.changes import digest
 from tests.support.desk import Office
 
 SSH = "kind: role\nmetadata: {name: %s}\nspec: {allow: {logins: [%s], node_labels: {'*': '*'}}}\n"
@@ -66,7 +67,10 @@ async def test_replacing_has_to_be_said(office: Office) -> None:
     await put(office, SSH % ("ssh", "deploy"), replacing=True)
     role = await roles.get(office.desk, office.local, "ssh")
     assert (role.allow.logins, role.revision) == (("deploy",), 2)
-    assert (await office.newest()).kind is Kind.ROLE_UPDATED
+    [made], [updated] = await office.events(Kind.ROLE_CREATED), await office.events(Kind.ROLE_UPDATED)
+    assert updated.details["changed"] == ("spec.allow.logins",)
+    assert updated.details["digest_before"] == made.details["digest"] != updated.details["digest"]
+    assert updated.details["digest"] == digest(role)
 
 
 async def test_replacing_by_the_same_is_no_event(office: Office) -> None:

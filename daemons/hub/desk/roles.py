@@ -8,12 +8,13 @@ from dataclasses import replace
 from daemons.hub.desk import facts, giving
 from daemons.hub.desk.desk import Desk
 from daemons.hub.desk.who import Caller, Standing, role_named
-from mezite.audit.events import Kind
+from mezite.audit.events import Detail, Kind
 from mezite.errors import Conflict, Exists, NotFound
 from mezite.model.change import ChangeKind, ChangeOp
 from mezite.model.lock import LockTarget
 from mezite.model.role import Role, Verb
 from mezite.rbac.builtin import BUILTIN
+from mezite.rbac.changes import changed_paths, digest
 from mezite.rbac.decide import hangs_on_facts
 from mezite.rbac.document import parse_roles
 from mezite.storage.ports import Reading, Writing
@@ -56,9 +57,21 @@ def _put_one(tx: Writing, who: Standing, role: Role, *, replacing: bool) -> Role
         return stored
     else:
         saved, kind = tx.roles.replace(replace(role, revision=stored.revision)), Kind.ROLE_UPDATED
-    tx.record(who.event(kind, resource=role.name, revision=saved.revision))
+    event = who.event(kind, resource=role.name, revision=saved.revision)
+    tx.record(replace(event, details={**event.details, **_told(stored, role)}))
     tx.changed(ChangeKind.ROLE, role.name)
     return saved
+
+
+def _told(before: Role | None, after: Role) -> dict[str, Detail]:
+    """What an event says of the documents: enough to find them again, and to see what was touched."""
+    if before is None:
+        return {"digest": digest(after)}
+    return {
+        "digest": digest(after),
+        "digest_before": digest(before),
+        "changed": changed_paths(before, after),
+    }
 
 
 async def get(desk: Desk, caller: Caller, name: str) -> Role:
@@ -98,7 +111,7 @@ async def delete(desk: Desk, caller: Caller, name: str) -> None:
             tx.record(who.event(Kind.LOCK_DELETED, resource=f"{lock.target}:{lock.name}", lock=lock.id))
             tx.changed(ChangeKind.LOCK, lock.id, ChangeOp.DELETE)
         tx.roles.delete(role)
-        tx.record(who.event(Kind.ROLE_DELETED, resource=name))
+        tx.record(who.event(Kind.ROLE_DELETED, resource=name, digest=digest(role)))
         tx.changed(ChangeKind.ROLE, name, ChangeOp.DELETE)
 
     await desk.act(caller, unit)
