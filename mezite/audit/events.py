@@ -113,3 +113,10 @@ _KINDS: Final = {(kind.type, kind.code): kind for kind in Kind}
 def kind_of(type_: str, code: str) -> Kind | ForeignKind:
     """The kind these two words name; a foreign one when this version does not know the pair."""
     return _KINDS.get((type_, code)) or ForeignKind(type_, code)
+
+
+def is_known_type(pattern: str) -> bool:
+    """Whether this is a type of the table or, ending in `*`, the beginning of one."""
+    if pattern.endswith("*"):
+        return any(kind.type.startswith(pattern[:-1]) for kind in Kind)
+    return any(kind.type == pattern for kind in Kind)

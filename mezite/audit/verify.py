@@ -72,7 +72,7 @@ class Report:
     vouched_to: int
     """The newest event that a signed head names: up to here nobody without the key can have rewritten it."""
     witnesses: int
-    """Heads from outside the database that were believed. Without, a cut that took its heads along is unseen."""
+    """Heads from outside the database that were believed. Without any, some cuts cannot be seen."""
 
     @property
     def sound(self) -> bool:

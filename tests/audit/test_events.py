@@ -6,7 +6,9 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mezite.audit.events import Event, ForeignKind, Kind, kind_of
+import pytest
+
+from mezite.audit.events import Event, ForeignKind, Kind, is_known_type, kind_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats" / "audit.md"
 
@@ -41,3 +43,20 @@ def test_a_kind_is_found_by_both_its_words() -> None:
 def test_an_event_speaks_for_its_kind() -> None:
     event = Event("evt_1", datetime(2026, 3, 24, tzinfo=UTC), ForeignKind("moon.landed", "T9999E"), "neil")
     assert (event.type, event.code) == ("moon.landed", "T9999E")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "known"),
+    [
+        ("user.login", True),
+        ("user.*", True),
+        ("*", True),
+        ("user", False),
+        ("nosuch.type", False),
+        ("nosuch.*", False),
+        ("*.created", False),
+        ("", False),
+    ],
+)
+def test_types_one_may_ask_for(pattern: str, *, known: bool) -> None:
+    assert is_known_type(pattern) is known

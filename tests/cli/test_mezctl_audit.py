@@ -41,7 +41,15 @@ def test_a_limit_says_that_there_is_more(admin: Prompt) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--last=soon",), ("--since=yesterday",), ("--last=1h", "--since=2020-01-01"), ("--limit=0",)]
+    "wrong",
+    [
+        ("--last=soon",),
+        ("--since=yesterday",),
+        ("--last=1h", "--since=2020-01-01"),
+        ("--limit=0",),
+        ("--type=nosuch.type",),
+        ("--type=user.login,nosuch.*",),
+    ],
 )
 def test_filters_that_make_no_sense_are_usage_errors(admin: Prompt, wrong: tuple[str, ...]) -> None:
     outcome = admin.mezctl("audit", "ls", *wrong)

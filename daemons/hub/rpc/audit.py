@@ -13,6 +13,7 @@ from daemons.hub.rpc import convert
 from daemons.hub.rpc.door import Door, stream, unary
 from mezite.api.generated import audit_pb2, audit_pb2_grpc, common_pb2
 from mezite.audit.chain import Head, Record
+from mezite.audit.events import is_known_type
 from mezite.audit.heads import format_head
 from mezite.audit.verify import warnings
 from mezite.errors import Invalid
@@ -82,6 +83,12 @@ class Audit(audit_pb2_grpc.AuditServicer):
 def _filter(message: audit_pb2.EventFilter) -> AuditFilter:
     if len(message.types) > 100:
         raise Invalid("name at most 100 types of events")
+    if unknown := [pattern for pattern in message.types if not is_known_type(pattern)]:
+        # An empty table would say that nothing of the kind happened.
+        raise Invalid(
+            f"no type of event is {unknown[0][:80]!a}; write one as `mezctl audit ls` shows it, "
+            "or its beginning and a *"
+        )
     return AuditFilter(
         types=tuple(message.types),
         user=message.user,
