@@ -14,7 +14,7 @@ class IdentityKind(StrEnum):
     NODE = "node"
     HUB = "hub"
     LOCAL = "local"
-    """An OS user of the hub's machine, by the admin socket's word: administers, never votes. `id` is its name."""
+    """An OS user of the hub's machine, by the admin socket: administers, never votes. `id` is its name."""
 
 
 class Origin(StrEnum):
