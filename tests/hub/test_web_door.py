@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -133,3 +134,11 @@ async def test_a_failure_to_accept_is_said_and_survived(
         assert await answers(port)
     assert "cannot accept: Too many open files" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(("files", "connections"), [(1024, 256), (524_288, 1_000)])
+def test_the_web_takes_a_part_of_the_descriptors(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (files, files))
+    assert Limits.affordable().connections == connections

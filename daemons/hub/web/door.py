@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -37,6 +38,12 @@ class Limits:
     connections: int = CONNECTIONS
     per_address: int = PER_ADDRESS
     handshake_s: float = HANDSHAKE_S
+
+    @classmethod
+    def affordable(cls) -> Limits:
+        """A quarter of what this process may open at most: database, nodes and sessions need the rest."""
+        soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(connections=min(CONNECTIONS, soft // 4))
 
 
 @dataclass(eq=False, slots=True)

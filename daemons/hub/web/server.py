@@ -74,7 +74,7 @@ async def serving(
     async with crew() as start:
         serve = start(server.serve(sockets=[]), name="web")
         accepting = start(
-            Door(protocol, context, limits or Limits(), start).accept(bound), name="web accepting"
+            Door(protocol, context, limits or Limits.affordable(), start).accept(bound), name="web accepting"
         )
         try:
             yield
