@@ -30,7 +30,7 @@ Attempt = Callable[[], None]
 
 def main() -> None:
     attempts = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    throttle.FREE_PER_NAME = throttle.FREE_PER_ADDRESS = 10**9  # type: ignore[misc]  # lifted, as said above
+    throttle.FREE_PER_NAME = throttle.FREE_PER_ADDRESS = 10**9
     with tempfile.TemporaryDirectory() as scratch, live_hub(hub_settings(Path(scratch) / "data")) as live:
         people(live)
         kinds = {

@@ -118,7 +118,7 @@ async def compare_writes(directory: Path) -> None:
     theirs: list[float] = []
     async with open_sqlite(directory / "ours", CLOCK) as store:
         for _ in range(ROUNDS):
-            ours.append(await changes_per_second(store.write, CHANGES))  # type: ignore[arg-type]
+            ours.append(await changes_per_second(store.write, CHANGES))
             theirs.append(await changes_per_second(plainly, CHANGES // 10))
     await engine.dispose()
     print(f"audited changes/s, {CALLERS} callers, synchronous=FULL; median of {ROUNDS} (least-most)")
@@ -161,7 +161,10 @@ def questions(chance: random.Random) -> dict[str, Callable[[], tuple[AuditFilter
         return chance.choice(["robot", f"user{chance.randrange(500)}"])
 
     day = timedelta(days=1)
-    anywhere = lambda: chance.randrange(2, EVENTS)  # noqa: E731
+
+    def anywhere() -> int:
+        return chance.randrange(2, EVENTS)
+
     return {
         "newest": lambda: (AuditFilter(), 0),
         "page deep inside": lambda: (AuditFilter(), anywhere()),

@@ -99,7 +99,7 @@ def test_bytes_go_both_ways_unchanged(desk: Desk, rng: random.Random) -> None:
 
 def test_a_terminal_is_ssh_s_own_and_is_resized(desk: Desk) -> None:
     command, *rest = [*program("msh"), "ssh", "-t", f"{me()}@web-1", "sh -c 'echo ready; read x; stty size'"]
-    child = pexpect.spawn(command, rest, env=environment(desk.home), timeout=30, dimensions=(30, 90))
+    child = pexpect.spawn(str(command), rest, env=environment(desk.home), timeout=30, dimensions=(30, 90))
     child.expect_exact("ready")
     child.setwinsize(41, 123)
     child.sendline("")

@@ -103,7 +103,7 @@ def test_a_second_factor_is_enrolled_asked_for_and_removed(
         child.sendline(PASSWORD)
         child.expect("[▀▄█]{5}")  # the QR code
         child.expect(r"\s([A-Z2-7]{16,64})\s")
-        assert child.match is not None
+        assert isinstance(child.match, re.Match)
         secret = child.match[1]
         child.expect_exact("The code it shows:")
         child.sendline("000000")
@@ -160,7 +160,7 @@ def test_tables_fit_the_terminal(admin: Prompt, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("COLUMNS", raising=False)  # it would speak for the terminal
     command, *rest = [*program("mezctl"), "audit", "ls"]
     child = pexpect.spawn(
-        command, rest, env=environment(admin.home), encoding="utf-8", timeout=20, dimensions=(40, 60)
+        str(command), rest, env=environment(admin.home), encoding="utf-8", timeout=20, dimensions=(40, 60)
     )
     child.expect(pexpect.EOF)
     assert child.before
