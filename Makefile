@@ -45,7 +45,7 @@ format: environment ## put every file into the one format
 	@$(BIN)/ruff check --quiet --fix-only .
 
 bench: environment ## the promised figures, measured, each beside its peer
-	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
+	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "$$bench"; done
 
 chaos: environment ## thousands of kills and long fuzzing; takes as long as it takes
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --chaos --timeout 7200 $(T)
