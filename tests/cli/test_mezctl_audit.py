@@ -173,3 +173,36 @@ def test_files_that_are_not_there_are_one_line(prompt: Prompt, exported: tuple[P
         outcome = prompt.mezctl("audit", "verify", *arguments)
         assert outcome.code in (1, 2), arguments
         assert len(outcome.err.splitlines()) == 1, arguments
+
+
+def beyond(seq: int) -> str:
+    """An unsigned head of an event that there never was."""
+    return f"mezite-head:{seq}:{'0' * 64}:20260324T100000.000000Z::"
+
+
+def test_a_fresh_head_comes_only_with_a_sound_log(admin: Prompt) -> None:
+    assert admin.mezctl("audit", "verify", "--format=json").json["head"].startswith("mezite-head:")
+    outcome = admin.mezctl("audit", "verify", f"--head={beyond(10**9)}", "--format=json")
+    assert (outcome.code, outcome.json["sound"], outcome.json["head"]) == (1, False, None)
+
+
+def test_more_heads_than_one_call_takes_are_all_judged(admin: Prompt, tmp_path: Path) -> None:
+    log = tmp_path / "heads.log"
+    log.write_text("".join(f"{beyond(10**9 + number)}\n" for number in (*range(1_001), 7)))
+    outcome = admin.mezctl("audit", "verify", f"--heads={log}", "--format=json")
+    assert outcome.code == 1
+    assert {finding["kind"] for finding in outcome.json["findings"]} == {"truncated"}
+    [fall] = [text for text in outcome.json["warnings"] if "go back" in text]
+    assert fall.endswith(f"from event {10**9 + 1_000} to {10**9 + 7}")
+
+
+def test_without_a_head_from_outside_the_verdict_warns(admin: Prompt, hub: RunningHub) -> None:
+    heads, aside = hub.data_dir / "audit-heads.log", hub.data_dir / "aside"
+    heads.rename(aside)
+    try:
+        outcome = admin.mezctl("audit", "verify")
+    finally:
+        heads.unlink(missing_ok=True)
+        aside.rename(heads)
+    assert outcome.code == 0
+    assert "But no head outside the database was found; a cut cannot be seen." in outcome.out
