@@ -1,14 +1,16 @@
 """Forwards of TCP: to where a client's `-L` and `-D` lead, and from where its `-R` listens.
 
 Each is asked of the hub, which decides and writes down; without its yes the client sees `administratively
-prohibited`. A name is resolved once: the address that is judged is the one that is dialled. A `-R` listens
-on loopback whatever was asked. Unix sockets, agents and X11 would have to be opened as the login user, which
+prohibited`. A name is asked for before it is resolved, so that nobody learns through this node which names
+there are; it is resolved once, and the address that is judged is the one that is dialled. A `-R` listens on
+loopback whatever was asked. Unix sockets, agents and X11 would have to be opened as the login user, which
 this node cannot do: they are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -44,11 +46,11 @@ class TouchingForwarder(SSHForwarder):
 
 async def direct(judge: Judge, touched: Callable[[], None], host: str, port: int) -> SSHForwarder:
     """A connection to there, for a channel; raises what the client is told."""
+    if not _is_address(host):
+        await _asked(judge, host, "", port)
     why = "the name leads nowhere"
     for address in await _addresses(host, port):
-        answer = await judge.may_forward("direct", host, address, port)
-        if not answer.allowed:
-            raise prohibited(answer.message)
+        await _asked(judge, host, address, port)
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, peer = await asyncio.get_running_loop().create_connection(
@@ -59,6 +61,12 @@ async def direct(judge: Judge, touched: Callable[[], None], host: str, port: int
             continue
         return TouchingForwarder(touched, peer)
     raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, why)
+
+
+async def _asked(judge: Judge, host: str, address: str, port: int) -> None:
+    answer = await judge.may_forward("direct", host, address, port)
+    if not answer.allowed:
+        raise prohibited(answer.message)
 
 
 async def remote(
@@ -88,6 +96,14 @@ def prohibited(message: str) -> asyncssh.ChannelOpenError:
     return asyncssh.ChannelOpenError(
         asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, message or "forwarding is not allowed here"
     )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _addresses(host: str, port: int) -> list[str]:

@@ -85,6 +85,14 @@ async def test_the_hubs_no_is_administratively_prohibited(served: Node) -> None:
     assert b"administratively prohibited: no role of yours reaches there" in done.stderr
 
 
+async def test_no_name_is_resolved_without_a_yes(served: Node) -> None:
+    served.decide = lambda _ask: "no role of yours reaches there"
+    done = await served.ssh(flags=stdio("no-such-name.invalid", 22), stdin=b"x")
+    assert b"administratively prohibited" in done.stderr
+    [ask] = served.asked
+    assert (ask.host, ask.address) == ("no-such-name.invalid", "")
+
+
 async def test_no_line_to_the_hub_is_a_no(served: Node) -> None:
     served.around.questions.line_is(None)
     async with echo() as port:
