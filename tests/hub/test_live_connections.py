@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from daemons.hub.desk import locks, nodes
 from daemons.hub.proxy import live
 from mezite.api.tunnel.orders import Answer, Ask, Asked, Cut, Heard, Report, Told, Update
 from mezite.audit.events import Kind
+from mezite.errors import Unavailable
 from mezite.ids import mint_uuid
 from mezite.model.change import ChangeKind, ChangeOp
 from mezite.model.lock import LockTarget
@@ -190,6 +192,42 @@ async def test_without_a_line_to_say_it_on_the_relay_cuts_at_once(monkeypatch: p
         await until(lambda: len(it.hub.tunnels.lines) == 0)
         await locks.create(it.desk, it.hub.admin, LockTarget.USER, "ana")
         await gone(it, through)
+
+
+class StubbornPairs(HeldPairs):
+    """Fails so many times to cut."""
+
+    def __init__(self, *faults: Exception, left: Collection[str] = ()) -> None:
+        super().__init__(left=set(left))
+        self.faults = list(faults)
+
+    async def cut(self, connection_id: str) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        await super().cut(connection_id)
+
+
+async def test_a_cut_that_fails_is_tried_until_it_is_done_and_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "CUT_AGAIN_S", 0)
+    hung = Unavailable("the relay did not cut the connection", code="relay_lost")
+    async with front_hub(pairs=StubbornPairs(hung, hung, KeyError("a fault of ours"))) as it:
+        ana, ben, node = await it.user("ana"), await it.user("ben", letting("other")), await it.node()
+        through, other = await it.through(ana, node), await it.through(ben, node)
+        await locks.create(it.desk, it.hub.admin, LockTarget.USER, "ana")
+        await gone(it, through)
+        assert other.id in it.hub.tunnels.live
+
+
+async def test_a_hub_that_comes_back_to_a_relay_that_hangs_starts_and_cuts_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "CUT_AGAIN_S", 0)
+    stray = mint_uuid()
+    hung = Unavailable("the relay did not cut the connection", code="relay_lost")
+    async with front_hub(pairs=StubbornPairs(hung, left=[stray])) as it:
+        await until(lambda: it.pairs.cuts == [stray])
 
 
 async def test_a_connection_that_ends_by_itself_is_written_down() -> None:

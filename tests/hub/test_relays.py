@@ -342,6 +342,27 @@ async def test_a_relay_that_does_not_answer_is_given_nothing_more(
             await asyncio.to_thread(pair.client.recv, 1)
 
 
+@pytest.mark.parametrize("is_known_to_hang", [False, True])
+async def test_a_relay_that_ignores_a_cut_is_killed_and_replaced(
+    settings: RelaySettings, endings: Endings, monkeypatch: pytest.MonkeyPatch, *, is_known_to_hang: bool
+) -> None:
+    monkeypatch.setattr(carrier, "ANSWER_S", 0.3)
+    monkeypatch.setattr(carrier, "ASK_AGAIN_S", 0)
+    async with serving(replace(settings, count=1), endings) as pool:
+        pair, refused, another = new_pair(), new_pair(), new_pair()
+        connection_id, (pid,) = await taken(pool, pair), pool.pids
+        os.kill(pid, signal.SIGSTOP)
+        if is_known_to_hang:
+            with pytest.raises(Unavailable):
+                await taken(pool, refused)
+        await pool.cut(connection_id)
+        assert is_gone(pid)
+        assert pair.client.recv(1) == b""
+        assert await endings.next() == Ending(connection_id, 0, 0, LOST)
+        await taken(pool, another)
+        assert answers(another)
+
+
 async def test_whoever_gives_up_waiting_gets_no_pair(settings: RelaySettings, endings: Endings) -> None:
     async with serving(replace(settings, count=1), endings) as pool:
         (pid,), pair = pool.pids, new_pair()

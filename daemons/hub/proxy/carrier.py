@@ -5,12 +5,15 @@
    it over was told that it failed.
 3. An end is told on before the relay hears that it was heard, so it may be told twice, and never not at all.
 4. A relay that does not answer is asked again; it is given up when nobody is behind its socket.
+5. A cut is no request: a relay that does not carry it out is killed, and all it carries is lost with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -67,10 +70,11 @@ class Carrier:
     """Started by a hub, and of no use without one."""
     _has_complained: bool = False
     _line: RelayLine | None = None
+    _process: int | None = None
     # Each event is set when the pair is over.
     _carried: dict[bytes, asyncio.Event] = field(default_factory=dict)
     _asked: dict[bytes, asyncio.Future[bool]] = field(default_factory=dict)
-    # At most what was asked for when a connection broke; gone when the relay has said what it carries.
+    # What it must cut as soon as it has said what it carries.
     _unwanted: set[bytes] = field(default_factory=set)
 
     @property
@@ -117,16 +121,43 @@ class Carrier:
         line.break_off()
 
     async def cut(self, pair: bytes) -> None:
-        """Returns when no byte of it moves any more."""
+        """Returns when no byte of it moves any more: rule 5."""
         over = self._carried[pair]
-        if self._line is None:
-            raise Unavailable("the relay of this connection does not answer", code="relay_lost")
-        try:
+        # Without a line now, or should it break, it is cut when the relay is found again.
+        self._unwanted.add(pair)
+        if not await self._is_over(over, Cut(pair)):
+            self._kill()
+            if not await self._is_over(over):
+                raise Unavailable("the relay did not cut the connection", code="relay_lost")
+        self._unwanted.discard(pair)
+
+    async def _is_over(self, over: asyncio.Event, order: Cut | None = None) -> bool:
+        """In time; an order is given first if there is a line to give it on."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_S):
-                await self._line.send(Cut(pair))
+                if order is not None and self._line is not None:
+                    with suppress(Unavailable):
+                        await self._line.send(order)
                 await over.wait()
-        except TimeoutError:
-            raise Unavailable("the relay did not cut the connection", code="relay_lost") from None
+        return over.is_set()
+
+    def _kill(self) -> None:
+        log.error("relay %s does not cut a connection that must end: killing it", self.path.stem)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def _know(self, process: int) -> None:
+        """Holds on to the process itself: its number may be another's by the time it must be killed."""
+        self._forget_process()
+        self.pid = process
+        with suppress(ProcessLookupError):
+            self._process = os.pidfd_open(process)
+
+    def _forget_process(self) -> None:
+        if self._process is not None:
+            os.close(self._process)
+            self._process = None
 
     async def drain(self, *, at_once: bool) -> None:
         self._take_no_more()
@@ -146,6 +177,7 @@ class Carrier:
                     await asyncio.sleep(ASK_AGAIN_S)
             await self._lose(frozenset(self._carried))
         finally:
+            self._forget_process()
             self.settled.set()
 
     def _connected(self) -> RelayLine | None:
@@ -162,7 +194,8 @@ class Carrier:
             return self._complain("it does not answer; asking again")
         if ready.protocol != wire.PROTOCOL:
             return self._complain(f"it speaks protocol {ready.protocol}, and is left alone")
-        self.pid, self.is_ours, self._has_complained = ready.pid, ready.release != ANY_RELEASE, False
+        self._know(ready.pid)
+        self.is_ours, self._has_complained = ready.release != ANY_RELEASE, False
         ends: asyncio.Queue[Ended] = asyncio.Queue(ENDS_MAX)
         async with crew() as start:
             start(self._tell_on(line, ends), name=f"ends of relay {self.path.stem}")

@@ -5,6 +5,7 @@
    has not ended after `GRACE_S` is ended in the relay.
 3. A certificate that runs out ends its connections, whatever anybody else does.
 4. A hub that comes back takes up what relays and nodes still hold and its records know, and ends the rest.
+5. A cut is tried until it is done. Whatever fails in ending one connection ends no other, and not the hub.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 GRACE_S: Final = 0.5
 YOUNG: Final = timedelta(seconds=15)
 """What was allowed so shortly before a line came may be opened over that very line."""
+CUT_AGAIN_S: Final = 1.0
 TICK_S: Final = 0.25
 
 
@@ -113,9 +115,26 @@ class LiveConnections:
     async def _end(self, live: Live) -> None:
         if self._lines.to(live.node_id) is not None:
             await asyncio.sleep(GRACE_S)
-        await self.pairs.cut(live.id)
+        await self._cut_for_good(live.id)
         if live.id in self._live:
             await self.broke_off(live.id, "ended by the hub")
+
+    async def _cut_off(self, connection_id: str) -> bool:
+        """Rule 5: whether no byte of it moves any more."""
+        try:
+            await self.pairs.cut(connection_id)
+        except Exception as error:
+            # Also a fault of ours: out of here it would take every connection, and the hub, with it.
+            log.error("connection %s could not be cut, trying again: %s", connection_id, error)
+            log.debug("a cut failed", exc_info=error)
+            return False
+        return True
+
+    async def _cut_for_good(self, connection_id: str) -> None:
+        while True:
+            if await self._cut_off(connection_id):
+                return
+            await asyncio.sleep(CUT_AGAIN_S)
 
     def _tell(self, node_id: str, order: Cut | Update) -> None:
         line = self._lines.to(node_id)
@@ -170,10 +189,10 @@ class LiveConnections:
         self.pairs = pairs
         carried = await connections.recorded(self._desk, frozenset(pairs.pairs()))
         for connection_id, connection in carried.items():
-            if connection is None:
-                await pairs.cut(connection_id)
-            else:
+            if connection is not None:
                 self._live.setdefault(connection_id, Live(connection, None))
+            elif not await self._cut_off(connection_id):
+                self._start(self._cut_for_good(connection_id), name=f"cut {connection_id}")
         await self.judge(self._live.keys())
 
     def beat(self, now: datetime) -> None:
