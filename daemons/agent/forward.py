@@ -78,17 +78,22 @@ async def remote(
     *,
     is_root: bool,
 ) -> asyncssh.SSHListener | bool:
-    """A listener on loopback for the client's `-R`; False refuses it."""
+    """A listener on loopback for the client's `-R`; False refuses it.
+
+    It lives long, and rights may be withdrawn: each connection to it is asked for like the listener itself.
+    """
     if 0 < port < _LOWEST_FOR_ALL and not is_root:
         return False
-    answer = await judge.may_forward("remote", host, LOOPBACK, port)
-    if not answer.allowed:
-        return False
 
-    def accepted(_host: str, _port: int) -> bool:
+    async def is_allowed() -> bool:
+        return (await judge.may_forward("remote", host, LOOPBACK, port)).allowed
+
+    async def accepted(_host: str, _port: int) -> bool:
         touched()
-        return True
+        return await is_allowed()
 
+    if not await is_allowed():
+        return False
     return await transport.forward_local_port(LOOPBACK, port, host, port, accepted)
 
 

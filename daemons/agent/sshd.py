@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
+from weakref import WeakSet
 
 import asyncssh
 from asyncssh.forward import SSHForwarder
@@ -128,6 +129,8 @@ class Connection:
         self._admitted: Admitted | None = None
         self._transport: _Transport | None = None
         self._sessions: set[SessionChannel] = set()
+        self._listeners: WeakSet[asyncssh.SSHListener] = WeakSet()
+        """The transport holds those that listen; a client that makes and drops them leaves none here."""
         self._start: Start | None = None
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
@@ -295,9 +298,18 @@ class Connection:
 
     async def forward_remote(self, host: str, port: int) -> asyncssh.SSHListener | bool:
         assert self._transport is not None, "asked for on it"
-        return await forward.remote(
+        listener = await forward.remote(
             self, self.touched, self._transport, host, port, is_root=self.account.uid == 0
         )
+        if isinstance(listener, asyncssh.SSHListener):
+            self._listeners.add(listener)
+            self._close_listeners_unless_allowed()
+        return listener
+
+    def _close_listeners_unless_allowed(self) -> None:
+        if not self.terms.port_forwarding:
+            for listener in list(self._listeners):
+                listener.close()
 
     # When it must end.
 
@@ -348,6 +360,8 @@ class Connection:
         why = self._why_denied()
         if why is not None:
             self.cut(why)
+        else:
+            self._close_listeners_unless_allowed()
 
     def _why_denied(self) -> str | None:
         """Takes on the present terms, or says why there are none."""

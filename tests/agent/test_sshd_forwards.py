@@ -48,6 +48,13 @@ async def through(port: int, data: bytes) -> bytes:
     return got
 
 
+async def closed_at_once(port: int) -> bool:
+    try:
+        return await through(port, b"x") == b""
+    except ConnectionResetError:
+        return True
+
+
 def stdio(host: str, port: int) -> list[str]:
     """`ssh -W`, which opens the very channel that -L does, without a port that could be taken."""
     return ["-W", f"{host}:{port}"]
@@ -123,8 +130,7 @@ async def test_remote_listens_on_loopback_whatever_was_asked(served: Node) -> No
             assert await through(there, b"back and forth") == b"back and forth"
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.2", there), timeout=1).close()
-    [ask] = served.asked
-    assert (ask.what, ask.address) == ("remote", "127.0.0.1")
+    assert {(ask.what, ask.address) for ask in served.asked} == {("remote", "127.0.0.1")}
 
 
 async def test_remote_without_a_yes_is_refused(served: Node) -> None:
@@ -135,6 +141,26 @@ async def test_remote_without_a_yes_is_refused(served: Node) -> None:
     done = await served.ssh("true", flags=["-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1"])
     assert done.returncode == 255
     assert b"remote port forwarding failed" in done.stderr
+
+
+async def test_each_connection_to_a_listener_is_asked_for(served: Node) -> None:
+    async with echo() as port, served.talking("", "-N", "-v", "-R", f"0:127.0.0.1:{port}") as talk:
+        said = await talk.until(b" for remote forward to ")
+        there = int(said.partition(b"Allocated port ")[2].split()[0])
+        served.decide = lambda _ask: "no role of yours forwards ports"
+        assert await closed_at_once(there)
+        served.around.questions.line_is(None)
+        assert await closed_at_once(there)
+    assert len(served.asked) == 2
+
+
+async def test_listeners_go_with_the_right_to_have_them(served: Node) -> None:
+    async with echo() as port, served.talking("", "-N", "-v", "-R", f"0:127.0.0.1:{port}") as talk:
+        said = await talk.until(b" for remote forward to ")
+        there = int(said.partition(b"Allocated port ")[2].split()[0])
+        served.connections[0].update(rights(alice(), dev(), revision=2))
+        with pytest.raises(ConnectionRefusedError):
+            await through(there, b"x")
 
 
 async def test_unix_sockets_are_prohibited(served: Node, tmp_path: Path) -> None:
