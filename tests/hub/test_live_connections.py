@@ -11,7 +11,7 @@ import pytest
 
 from daemons.hub.desk import locks, nodes
 from daemons.hub.proxy import live
-from mezite.api.tunnel.orders import Answer, Ask, Asked, Cut, Heard, Report, Told, Update
+from mezite.api.tunnel.orders import Answer, Ask, Asked, Cut, Granted, Heard, Open, Report, Told, Update
 from mezite.audit.events import Kind
 from mezite.errors import Unavailable
 from mezite.ids import mint_uuid
@@ -192,6 +192,22 @@ async def test_without_a_line_to_say_it_on_the_relay_cuts_at_once(monkeypatch: p
         await until(lambda: len(it.hub.tunnels.lines) == 0)
         await locks.create(it.desk, it.hub.admin, LockTarget.USER, "ana")
         await gone(it, through)
+
+
+async def test_a_connection_that_is_cut_before_a_relay_has_it_is_not_left_standing() -> None:
+    async with front_hub() as it:
+        ana, node = await it.user("ana"), await it.node()
+        line = await it.dial(ana)
+        line.send(Open(node="web-1"))
+        dial, agent = await node.serve()
+        assert isinstance(await line.receive(), Granted)
+        await locks.create(it.desk, it.hub.admin, LockTarget.USER, "ana")
+        await until(lambda: dial.connection_id not in it.hub.tunnels.live)
+        client = await line.detach()
+        await until(lambda: it.pairs.cuts == [dial.connection_id] * 2)
+        assert not it.pairs.taken
+        client.close()
+        agent.close()
 
 
 class StubbornPairs(HeldPairs):

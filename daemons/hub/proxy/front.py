@@ -267,7 +267,8 @@ class Front:
 
     async def _join(self, line: TunnelLine, admitted: Admitted, agent: Raw) -> None:
         connection = admitted.connection
-        if connection.id not in self._tunnels.live:
+        live = self._tunnels.live
+        if not live.stands(connection.id):
             raise Unavailable("the connection ended before it began; try again", code="line_lost")
         line.send(
             Granted(
@@ -281,11 +282,13 @@ class Front:
         async with asyncio.timeout(self._limits.opening_s):
             client = await line.detach()
         try:
-            await self._tunnels.live.pairs.take(
-                connection.id, client.socket, agent.socket, client.first, agent.first
-            )
+            await live.pairs.take(connection.id, client.socket, agent.socket, client.first, agent.first)
         finally:
             client.close()
+        if not live.stands(connection.id):
+            # It was cut on the way here, when no relay had anything to cut.
+            await live.cut_for_good(connection.id)
+            return
         log.info("%s is connected with %s", connection.identity.name, admitted.node.name)
 
 

@@ -74,6 +74,11 @@ class LiveConnections:
     def __contains__(self, connection_id: str) -> bool:
         return connection_id in self._live
 
+    def stands(self, connection_id: str) -> bool:
+        """Held, and not about to end."""
+        live = self._live.get(connection_id)
+        return live is not None and not live.cut
+
     def hold(self, connection: Connection, rights: Rights) -> None:
         self._live[connection.id] = Live(connection, rights)
 
@@ -115,12 +120,12 @@ class LiveConnections:
     async def _end(self, live: Live) -> None:
         if self._lines.to(live.node_id) is not None:
             await asyncio.sleep(GRACE_S)
-        await self._cut_for_good(live.id)
+        await self.cut_for_good(live.id)
         if live.id in self._live:
             await self.broke_off(live.id, "ended by the hub")
 
     async def _cut_off(self, connection_id: str) -> bool:
-        """Rule 5: whether no byte of it moves any more."""
+        """Whether no byte of it moves any more."""
         try:
             await self.pairs.cut(connection_id)
         except Exception as error:
@@ -130,7 +135,8 @@ class LiveConnections:
             return False
         return True
 
-    async def _cut_for_good(self, connection_id: str) -> None:
+    async def cut_for_good(self, connection_id: str) -> None:
+        """Rule 5: returns when no byte of it moves any more."""
         while True:
             if await self._cut_off(connection_id):
                 return
@@ -192,7 +198,7 @@ class LiveConnections:
             if connection is not None:
                 self._live.setdefault(connection_id, Live(connection, None))
             elif not await self._cut_off(connection_id):
-                self._start(self._cut_for_good(connection_id), name=f"cut {connection_id}")
+                self._start(self.cut_for_good(connection_id), name=f"cut {connection_id}")
         await self.judge(self._live.keys())
 
     def beat(self, now: datetime) -> None:
