@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daemons.hub.desk import connections, locks, sessions
+from daemons.hub.desk.desk import DENIALS_PER_MINUTE
 from mezite.api.tunnel.orders import Ask, Asked, Report, Told
 from mezite.audit.events import Kind
 from mezite.clock import to_us
@@ -179,6 +180,36 @@ async def test_a_role_that_changes_decides_the_next_forward(office: Office, node
     await office.role("dev", f"{ALLOW}, options: {{port_forwarding: false}}}}")
     with pytest.raises(Denied):
         await sessions.answer(office.desk, node.id, forward(connection))
+
+
+async def test_refusals_beyond_the_bound_are_counted_over_all_connections_of_a_user_on_a_node(
+    office: Office, node: Node
+) -> None:
+    connection = await connected(office, node)
+    other = await office.store.write(
+        lambda tx: tx.connections.insert(replace(connection, id=mint_uuid(), revision=0))
+    )
+    for _ in range(DENIALS_PER_MINUTE):
+        for asked in (forward(connection), forward(other)):
+            with pytest.raises(Denied):
+                await sessions.answer(office.desk, node.id, asked)
+    assert len(await office.events(Kind.PORT_FORWARDING_DENIED)) == DENIALS_PER_MINUTE
+    with pytest.raises(Denied):
+        await sessions.answer(office.desk, node.id, session(connection, "nobody"))
+    assert len(await office.events(Kind.SESSION_REFUSED)) == 1, "the one does not hide the other"
+    office.pass_time(seconds=61)
+    with pytest.raises(Denied):
+        await sessions.answer(office.desk, node.id, forward(other))
+    told = [event.details.get("unwritten") for event in await office.events(Kind.PORT_FORWARDING_DENIED)]
+    assert told.count(DENIALS_PER_MINUTE) == 1
+
+
+async def test_a_node_that_invents_connections_does_not_fill_the_log(office: Office, node: Node) -> None:
+    connection = await connected(office, node)
+    for _ in range(DENIALS_PER_MINUTE + 5):
+        with pytest.raises(Denied):
+            await sessions.answer(office.desk, node.id, forward(replace(connection, id=mint_uuid())))
+    assert len(await office.events(Kind.PORT_FORWARDING_DENIED)) == DENIALS_PER_MINUTE
 
 
 # Reports.

@@ -16,7 +16,7 @@ from daemons.hub.desk import connections, forwarding
 from daemons.hub.desk.connections import Place, is_live
 from daemons.hub.desk.desk import Desk
 from mezite.api.tunnel.orders import Ask, Asked, Report, Told
-from mezite.audit.events import Event, Kind
+from mezite.audit.events import Detail, Event, Kind
 from mezite.clock import from_us
 from mezite.errors import Conflict, Denied, Invalid, MeziteError
 from mezite.ids import mint_uuid
@@ -128,8 +128,8 @@ async def heard(desk: Desk, node_id: str, report: Report) -> int:
         mark = tx.report_marks.get(node_id) or tx.report_marks.insert(ReportMark(node_id, 0))
         if report.number <= mark.heard:
             return mark.heard
-        connection = tx.connections.get(report.connection_id)
-        if connection is not None and connection.node_id == node_id:
+        connection = _dialled(tx, node_id, report.connection_id)
+        if connection is not None:
             _take(tx, desk, connection, report)
         tx.report_marks.replace(replace(mark, heard=report.number))
         return report.number
@@ -198,35 +198,48 @@ def _moment(time_us: int, now: datetime) -> datetime:
 
 def _own(tx: Reading, node_id: str, connection_id: str, now: datetime) -> Connection:
     """Rule 1."""
-    connection = tx.connections.get(connection_id)
-    if connection is None or connection.node_id != node_id or not is_live(connection, now):
+    connection = _dialled(tx, node_id, connection_id)
+    if connection is None or not is_live(connection, now):
         raise Denied("the hub knows of no such connection on this node", code="no_connection")
     return connection
 
 
 async def _note(desk: Desk, node_id: str, question: Ask, refusal: MeziteError) -> None:
     """Writes the refusal down, in the user's name; a question about another's connection in the node's."""
-    if desk.denials.admit(f"ask:{node_id}:{question.connection_id}", desk.clock.monotonic()) is None:
+    connection = await desk.store.read(lambda tx: _dialled(tx, node_id, question.connection_id))
+    # By what the node cannot make up: with a key for each id it invents there would be no bound.
+    about = f"ask:{question.kind}:{node_id}:{connection.user_id if connection else ''}"
+    unwritten = desk.denials.admit(about, desk.clock.monotonic())
+    if unwritten is None:
         return
 
     def unit(tx: Writing) -> None:
-        connection, node = tx.connections.get(question.connection_id), tx.nodes.get(node_id)
+        node = tx.nodes.get(node_id)
         name = node.name if node else node_id
-        is_own = connection is not None and connection.node_id == node_id
         forward = question.kind is Asked.FORWARD
+        details: dict[str, Detail] = {
+            "code": refusal.code,
+            "connection": question.connection_id,
+            "what": question.what,
+        }
         event = desk.event(
             Kind.PORT_FORWARDING_DENIED if forward else Kind.SESSION_REFUSED,
-            user=connection.identity.name if connection and is_own else f"node:{name}",
-            user_id=connection.user_id if connection and is_own else "",
+            user=connection.identity.name if connection else f"node:{name}",
+            user_id=connection.user_id if connection else "",
             success=False,
             resource=forwarding.target(question) if forward else name,
             reason=refusal.evidence or refusal.message,
-            client_ip=connection.client_ip if connection and is_own else "",
+            client_ip=connection.client_ip if connection else "",
             node=name,
-            details={"code": refusal.code, "connection": question.connection_id, "what": question.what},
+            details={**details, "unwritten": unwritten} if unwritten else details,
         )
-        if connection is not None and is_own:
-            event = replace(event, roles=connection.identity.roles)
-        tx.record(replace(event, login=question.login, session_id=question.session_id))
+        roles = connection.identity.roles if connection else ()
+        tx.record(replace(event, roles=roles, login=question.login, session_id=question.session_id))
 
     await desk.store.write(unit)
+
+
+def _dialled(tx: Reading, node_id: str, connection_id: str) -> Connection | None:
+    """Rule 1, of one that may be over."""
+    connection = tx.connections.get(connection_id)
+    return connection if connection is not None and connection.node_id == node_id else None
