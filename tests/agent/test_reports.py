@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,97 @@ def test_a_full_spool_says_so_until_it_is_heard(tmp_path: Path, monkeypatch: pyt
     reports.line_is(lambda _report: None)
     reports.heard(5)
     assert not reports.is_full
+
+
+def test_a_disk_that_takes_half_a_line_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports, told, write = opened(tmp_path), list[Report](), os.write
+    tell(reports)
+
+    def half(file: int, data: bytes) -> int:
+        if len(data) < 40:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return write(file, data[: len(data) // 2])
+
+    full = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        tell(reports, 2)
+        full.append(reports.is_full)
+    tell(reports)
+    full.append(reports.is_full)
+    assert full == [True, False]
+    reports.close()
+    again = opened(tmp_path)
+    again.line_is(told.append)
+    assert numbers(told) == [1, 2]
+    assert told[1].facts["lost"] == 2
+
+
+def test_a_write_in_pieces_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports, told, write = opened(tmp_path), list[Report](), os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+        tell(reports, 2)
+    reports.close()
+    again = opened(tmp_path)
+    again.line_is(told.append)
+    assert numbers(told) == [1, 2]
+
+
+def test_a_disk_too_full_to_begin_again_keeps_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = opened(tmp_path)
+    reports.line_is(lambda _report: None)
+    tell(reports)
+
+    def nothing(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", nothing)
+        reports.heard(1)
+    reports.close()
+    told = list[Report]()
+    again = opened(tmp_path)
+    again.line_is(told.append)
+    assert numbers(told) == [1]
+
+
+def test_a_damaged_line_is_passed_over_with_its_number(tmp_path: Path) -> None:
+    reports, told = opened(tmp_path), list[Report]()
+    tell(reports)
+    reports.close()
+    with (tmp_path / "reports").open("ab") as spool:
+        spool.write(b'{"type":"report","number":2,"ti{"type":"report","number":3}\n')
+    again = opened(tmp_path)
+    tell(again)
+    again.line_is(told.append)
+    assert numbers(told) == [1, 4]
+
+
+def test_what_has_no_room_is_counted_and_ends_still_have_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports_, "MAX_BYTES", 1_000)
+    reports, told = opened(tmp_path), list[Report]()
+    tell(reports, 500)
+    kept = len(reports_of(reports))
+    assert kept < 10
+    assert (tmp_path / "reports").stat().st_size < 1_500
+    reports.tell(Told.SESSION_END, ID)
+    reports.line_is(told.append)
+    assert told[-1].kind is Told.SESSION_END
+    assert told[-1].facts["lost"] == 500 - kept
+
+
+def reports_of(reports: Reports) -> list[Report]:
+    told = list[Report]()
+    reports.line_is(told.append)
+    reports.line_is(None)
+    return told
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
