@@ -40,6 +40,7 @@ from mezite.api.tunnel.orders import Answer, Asked, Fact, Rights, Told
 from mezite.ca.ssh_keys import load_public_key
 from mezite.clock import Clock
 from mezite.errors import MeziteError
+from mezite.model.role import FileCopy
 from mezite.quoting import quoted
 from mezite.rbac.options import Terms
 
@@ -265,7 +266,16 @@ class Connection:
         return self._around.cgroups.make(session_id)
 
     def sieve(self, session_id: str, copy: Copy) -> Sieve | None:
+        def rule() -> FileCopy:
+            # Unless it can be told of, no file is opened.
+            return FileCopy.NONE if self._around.reports.is_full else self.terms.file_copy
+
         def told(transfer: Transfer) -> None:
+            if copy.tool is not Tool.SFTP and self._around.reports.is_full:
+                # Its next file cannot be refused alone. Soon, not at once: the sieve is in the middle of one.
+                asyncio.get_running_loop().call_soon(
+                    self.cut, "this node cannot tell what happens on it; try later"
+                )
             self.report(
                 Told.FILE,
                 session_id,
@@ -277,7 +287,7 @@ class Connection:
             )
 
         if copy.tool is Tool.SFTP:
-            return SftpSieve(lambda: self.terms.file_copy, told)
+            return SftpSieve(rule, told)
         if copy.tool is Tool.SCP:
             return ScpSieve(copy, told)
         assert copy.direction is not None, "rsync tells its own"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mezite.api.tunnel.orders import Told
+from daemons.agent import reports
+from mezite.api.tunnel.orders import Ask, Told
 from mezite.model.role import FileCopy
 from tests.support.openssh import MISSING
 from tests.support.sshd import Node, alice, dev, node, rights, run
@@ -118,6 +119,23 @@ async def test_downloads_change_nothing_on_the_way(served: Node) -> None:
         done = await served.program("sftp", "-b", "-", "NODE:", stdin=f"{order}\n".encode())
         assert done.returncode != 0, order
     assert [path.name for path in there.iterdir()] == ["down"]
+
+
+async def test_files_that_cannot_be_told_of_are_not_opened(
+    served: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = served.place / "here", served.place / "there"
+    decide = served.decide
+
+    def full_once_begun(ask: Ask) -> str | None:
+        monkeypatch.setattr(reports, "MAX_BYTES", 0)
+        return decide(ask)
+
+    served.decide = full_once_begun
+    done = await served.program("sftp", "-b", "-", "NODE:", stdin=f"get {there}/down {here}/got\n".encode())
+    assert done.returncode != 0
+    assert b"ermission denied" in done.stderr
+    assert not (here / "got").exists()
 
 
 async def test_no_copying_at_all(served: Node) -> None:
