@@ -17,6 +17,7 @@ from mezite.errors import Unavailable
 from mezite.ids import mint_uuid
 from mezite.model.change import ChangeKind, ChangeOp
 from mezite.model.lock import LockTarget
+from mezite.model.role import Options
 from mezite.storage.ports import Writing
 from tests.support.fronts import FrontHub, Node, Through, front_hub, letting, present_clock
 from tests.support.nodes import HeldPairs, open_desk, until
@@ -257,6 +258,21 @@ async def test_a_connection_that_ends_by_itself_is_written_down() -> None:
         assert row is not None
         assert row.ended_at is not None
         assert await it.events(Kind.CONNECTION_CUT) == []
+
+
+async def test_connections_without_sessions_count_for_max_sessions_until_they_are_over() -> None:
+    async with front_hub() as it:
+        ana = await it.user("ana", letting(options=Options(max_sessions=1)))
+        node = await it.node()
+        through = await it.through(ana, node)
+        refusal = await it.refused(ana)
+        assert (refusal.code, "your roles allow 1" in refusal.message) == ("too_many_sessions", True)
+        (event,) = await it.events(Kind.ACCESS_DENIED)
+        assert (event.user, event.details["code"]) == ("ana", "too_many_sessions")
+        await begin(node, through, "ana")
+        assert it.pairs.told is not None
+        await it.pairs.told(through.id, 0, 0, "closed by both ends")
+        await it.through(ana, node)
 
 
 # A hub that comes back.

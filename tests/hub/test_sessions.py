@@ -107,6 +107,18 @@ async def test_max_sessions_counts_over_all_connections_and_forgets_those_that_a
     await sessions.answer(office.desk, node.id, session(connection))
 
 
+async def test_a_connection_without_a_session_takes_a_place_and_its_first_session_no_other(
+    office: Office, node: Node
+) -> None:
+    connection = await connected(office, node, "{max_sessions: 1}")
+    await sessions.answer(office.desk, node.id, session(connection))
+    other = await office.store.write(
+        lambda tx: tx.connections.insert(replace(connection, id=mint_uuid(), revision=0))
+    )
+    with pytest.raises(Conflict, match=r"you have 1 sessions open, and your roles allow 1"):
+        await sessions.answer(office.desk, node.id, session(other))
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

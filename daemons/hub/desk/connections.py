@@ -108,6 +108,7 @@ async def admit(
         _check_login(place, wish.login)
         if not is_online(place.node.id):
             raise Unavailable(f"{place.node.name} is offline", code="offline")
+        check_room(tx, place)
         mfa = _prove_factor(desk, tx, place, wish)
         connection = tx.connections.insert(
             Connection(
@@ -125,8 +126,9 @@ async def admit(
 
     try:
         return await _guessed(desk, throttle, caller, wish, unit)
-    except (Denied, NotLoggedIn, NotFound) as refusal:
-        await desk.note_refusal(caller, refusal, node=wish.node, login=wish.login)
+    except (Denied, NotLoggedIn, NotFound, Conflict) as refusal:
+        if refusal.code != "ambiguous":
+            await desk.note_refusal(caller, refusal, node=wish.node, login=wish.login)
         raise
 
 
@@ -184,6 +186,25 @@ def _prove_factor(desk: Desk, tx: Writing, place: Place, wish: Wish) -> bool:
                     code="mfa_missing",
                 )
             return check_otp(desk, tx, user, credential, wish.otp)[1]
+
+
+def check_room(tx: Reading, place: Place, own: Connection | None = None) -> None:
+    """Whether `max_sessions` leaves room for one more session, on `own` or on a connection yet to be made.
+
+    A connection takes a place from its beginning: one that only forwards has no session, and is not free.
+    """
+    limit = place.roles.held_options().max_sessions
+    if limit is None:
+        return
+    taken = len(own.sessions) if own else 0
+    for each in tx.connections.all(user_id=place.who.person.id):
+        if is_live(each, place.who.now) and (own is None or each.id != own.id):
+            taken += max(1, len(each.sessions))
+    if taken >= limit:
+        raise Conflict(
+            f"you have {taken} sessions open, and your roles allow {limit}; close one first",
+            code="too_many_sessions",
+        )
 
 
 def rights(tx: Reading, place: Place, connection: Connection) -> Rights:

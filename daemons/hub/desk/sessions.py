@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from daemons.hub.desk import connections, forwarding
-from daemons.hub.desk.connections import Place, is_live
+from daemons.hub.desk.connections import Place, check_room, is_live
 from daemons.hub.desk.desk import Desk
 from mezite.api.tunnel.orders import Ask, Asked, Report, Told
 from mezite.audit.events import Detail, Event, Kind
@@ -74,13 +74,7 @@ def _begin(tx: Writing, place: Place, connection: Connection, question: Ask, ter
         raise Invalid("a session needs an id of its own", code="bad_session_id")
     if len(connection.sessions) >= MOST_SESSIONS:
         raise Conflict(f"a connection has at most {MOST_SESSIONS} sessions", code="too_many_sessions")
-    limit = place.roles.held_options().max_sessions
-    open_now = _count(tx, connection.user_id, place.who.now)
-    if limit is not None and open_now >= limit:
-        raise Conflict(
-            f"you have {open_now} sessions open, and your roles allow {limit}; close one first",
-            code="too_many_sessions",
-        )
+    check_room(tx, place, connection)
     sessions = {**connection.sessions, question.session_id: question.login}
     tx.connections.replace(replace(connection, sessions=sessions))
     tx.record(
@@ -114,11 +108,6 @@ def _check_demands(place: Place, terms: Terms) -> None:
             f"a session on {place.node.name} must be recorded in depth, which this node cannot do",
             code="enhanced_recording_demanded",
         )
-
-
-def _count(tx: Reading, user_id: str, now: datetime) -> int:
-    live = [each for each in tx.connections.all(user_id=user_id) if is_live(each, now)]
-    return sum(len(each.sessions) for each in live)
 
 
 async def heard(desk: Desk, node_id: str, report: Report) -> int:
