@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from daemons.agent.asking import Questions
@@ -53,7 +56,7 @@ async def agent(
             clock=clock,
             questions=Questions(),
             reports=reports,
-            cgroups=Cgroups.of_this_process(),
+            cgroups=Cgroups.of_this_process(_mark(settings.data_dir)),
             silence=tunnel.silence,
             pam=pam_service(),
         )
@@ -67,6 +70,7 @@ async def agent(
                 finally:
                     await connections.cut_all("this node's agent stops")
         finally:
+            around.cgroups.close()
             reports.close()
 
 
@@ -90,6 +94,11 @@ def _terms(settings: AgentSettings) -> Terms:
     if faults:
         raise SettingsError(faults)
     return Terms(settings.proxy_addr, name, settings.node_labels, token, settings.ca_pin)
+
+
+def _mark(data_dir: Path) -> str:
+    """This agent's among those of a machine, the same at each start: no two share a data directory."""
+    return hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
 
 
 def _host_name() -> str:

@@ -130,6 +130,7 @@ class Connection:
         self._admitted: Admitted | None = None
         self._transport: _Transport | None = None
         self._sessions: set[SessionChannel] = set()
+        self._cgroup: Cgroup | None = None
         self._listeners: WeakSet[asyncssh.SSHListener] = WeakSet()
         """The transport holds those that listen; a client that makes and drops them leaves none here."""
         self._start: Start | None = None
@@ -157,6 +158,8 @@ class Connection:
                         session.cut("the connection ended")
         finally:
             raw.close()
+            if self._cgroup is not None:
+                self._cgroup.retire()
             self._around.reports.tell(Told.CONNECTION_END, self.id)
 
     def update(self, rights: Rights) -> None:
@@ -177,6 +180,9 @@ class Connection:
         sessions = list(self._sessions)
         for session in sessions:
             session.cut(message)
+        if self._cgroup is not None:
+            # Sessions that have ended may have left something running.
+            self._cgroup.kill()
         if self._transport is None:
             self._lost.set()
             return
@@ -263,7 +269,9 @@ class Connection:
         return answer
 
     def cgroup(self, session_id: str) -> Cgroup | None:
-        return self._around.cgroups.make(session_id)
+        if self._cgroup is None:
+            self._cgroup = self._around.cgroups.make(self.id)
+        return self._cgroup.make(session_id) if self._cgroup is not None else None
 
     def sieve(self, session_id: str, copy: Copy) -> Sieve | None:
         def rule() -> FileCopy:

@@ -46,3 +46,40 @@ def test_what_cannot_go_yet_goes_when_the_next_one_is_made(tmp_path: Path) -> No
     second = groups.make("second")
     assert second is not None
     assert [path.name for path in tmp_path.iterdir()] == ["second"]
+
+
+def test_a_session_is_within_its_connection(tmp_path: Path) -> None:
+    connection = Cgroups(tmp_path).make("connection")
+    assert connection is not None
+    session = connection.make("session")
+    assert session is not None
+    assert session.path == tmp_path / "connection" / "session"
+
+
+def test_a_connection_goes_after_what_its_sessions_left(tmp_path: Path) -> None:
+    groups = Cgroups(tmp_path)
+    connection = groups.make("first")
+    assert connection is not None
+    session = connection.make("session")
+    assert session is not None
+    (session.path / "busy").touch()
+    session.retire()
+    connection.retire()
+    (session.path / "busy").unlink()
+    groups.make("second")
+    assert [path.name for path in tmp_path.iterdir()] == ["second"]
+
+
+def test_what_an_agent_before_left_is_ended_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "connection" / "session").mkdir(parents=True)
+    (tmp_path / "cgroup.kill").touch()
+    groups = Cgroups(tmp_path)
+    assert (tmp_path / "cgroup.kill").read_text() == "1"
+    groups.make("next")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["next"]
+
+
+def test_nothing_left_nothing_ended(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.kill").touch()
+    Cgroups(tmp_path)
+    assert (tmp_path / "cgroup.kill").read_text() == ""

@@ -157,6 +157,25 @@ async def test_a_cut_ends_the_session_its_processes_and_says_why(served: Node, t
     assert served.tells(Told.SESSION_END)
 
 
+async def test_a_cut_ends_what_a_session_left_that_has_ended(served: Node, tmp_path: Path) -> None:
+    if not served.around.cgroups.has_any:
+        return
+    control = ["-o", f"ControlPath={tmp_path}/control"]
+    file = tmp_path / "pid"
+    async with served.talking("echo ready; sleep 60", "-M", *control) as talk:
+        await talk.until(b"ready")
+        left = (
+            f"setsid sh -c 'echo $$ > {file}; exec sleep 60' >&- 2>&- <&- & until test -s {file}; do :; done"
+        )
+        assert (await served.ssh(left, flags=control)).returncode == 0
+        served.connections[0].cut("this node is locked")
+        await talk.status()
+    pid = int(file.read_text())
+    async with asyncio.timeout(5):
+        while _lives(pid):  # noqa: ASYNC110  no event tells a test of another's child
+            await asyncio.sleep(0.01)
+
+
 async def test_rights_that_no_longer_let_in_cut_at_once(served: Node) -> None:
     async with served.talking("echo ready; sleep 60", "-tt") as talk:
         await talk.until(b"ready")

@@ -94,7 +94,8 @@ async def test_a_session_has_a_cgroup_of_its_own(served: Node) -> None:
         return
     done = await served.ssh("cat /proc/self/cgroup; echo $MEZITE_SESSION_ID")
     session = done.stdout.decode().split()[-1]
-    assert f"/mezd.sessions/{session}\n".encode() in done.stdout
+    connection = served.connections[0].id
+    assert f"/{connection}/{session}\n".encode() in done.stdout
 
 
 async def test_a_user_whose_shell_is_not_there_is_told_so(

@@ -225,7 +225,7 @@ async def node(place: Path, *, clock: Clock | None = None) -> AsyncIterator[Node
         clock=clock,
         questions=questions,
         reports=reports,
-        cgroups=Cgroups.of_this_process(),
+        cgroups=Cgroups.of_this_process(mint_uuid()),
         silence=lambda: 0.0,
         pam=pam_service(),
     )
@@ -259,3 +259,4 @@ async def node(place: Path, *, clock: Clock | None = None) -> AsyncIterator[Node
             start(accept(), name="accept")
             yield served
     reports.close()
+    around.cgroups.close()
