@@ -15,6 +15,26 @@ from typing import Final
 from mezite.model.role import FileCopy
 
 MAX_COMMAND: Final = 64 * 1024
+MAX_RUNNER_WORDS: Final = 64
+"""How far behind `sudo` or `env` the program is looked for."""
+_RUNNERS: Final = frozenset(
+    (
+        "sudo",
+        "doas",
+        "env",
+        "nice",
+        "ionice",
+        "nohup",
+        "setsid",
+        "stdbuf",
+        "timeout",
+        "exec",
+        "command",
+        "time",
+    )
+)
+_SCP_VALUED: Final = frozenset("DFJMPSXcilo")
+"""Flags of scp that take a value."""
 
 
 class Tool(StrEnum):
@@ -47,8 +67,14 @@ def found_in(command: str) -> Copy | None:
         words = shlex.split(command[:MAX_COMMAND])
     except ValueError:
         return None
-    if not words:
-        return None
+    if words and (_is_setting(words[0]) or os.path.basename(words[0]) in _RUNNERS):
+        # `rsync --rsync-path='sudo rsync'` is in every manual.
+        found = (_copy(words[at:]) for at in range(1, min(len(words), MAX_RUNNER_WORDS)))
+        return next((copy for copy in found if copy is not None), None)
+    return _copy(words) if words else None
+
+
+def _copy(words: list[str]) -> Copy | None:
     match os.path.basename(words[0]):
         case "sftp-server":
             return Copy(Tool.SFTP, None)
@@ -60,17 +86,39 @@ def found_in(command: str) -> Copy | None:
             return None
 
 
+def _is_setting(word: str) -> bool:
+    name, equals, _ = word.partition("=")
+    return bool(equals) and name.isidentifier()
+
+
 def allows(rule: FileCopy, direction: Direction) -> bool:
     return rule in (FileCopy.ALL, FileCopy.UPLOAD if direction is Direction.UPLOAD else FileCopy.DOWNLOAD)
 
 
 def _scp(words: list[str]) -> Copy | None:
-    flags = "".join(word[1:] for word in words if word.startswith("-") and not word.startswith("--"))
-    path = words[-1] if words else ""
-    if "t" in flags:
-        is_into = "r" in flags or "d" in flags or path.endswith("/")
-        return Copy(Tool.SCP, Direction.UPLOAD, path, is_into)
-    return Copy(Tool.SCP, Direction.DOWNLOAD, path) if "f" in flags else None
+    flags, paths = _scp_flags(words)
+    path = paths[-1] if paths else ""
+    if "f" in flags:
+        # With both, scp sends.
+        return Copy(Tool.SCP, Direction.DOWNLOAD, path)
+    is_into = "r" in flags or "d" in flags or path.endswith("/")
+    return Copy(Tool.SCP, Direction.UPLOAD, path, is_into) if "t" in flags else None
+
+
+def _scp_flags(words: list[str]) -> tuple[str, list[str]]:
+    """The flags and the paths, told apart as scp itself does: a path ends the flags."""
+    flags, rest = "", list(words)
+    while rest and len(rest[0]) > 1 and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        for at, flag in enumerate(word[1:], start=2):
+            flags += flag
+            if flag in _SCP_VALUED:
+                if at == len(word):
+                    rest = rest[1:]
+                break
+    return flags, rest
 
 
 def _rsync(words: list[str]) -> Copy | None:
