@@ -226,16 +226,15 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
             self._refuse(f"this node cannot start a session: {error.strerror}")
 
     def _copy(self) -> Copy | None:
-        """What it copies; `Denied` when that is not allowed. Files go through no terminal."""
+        """What it copies; `Denied`, and told of, when that is not allowed. Files go through no terminal."""
         copy = found_in(self._command) if self._command is not None else None
-        rule = self._host.terms.file_copy
         if copy is None:
             return None
-        if copy.direction is None:
-            if rule is FileCopy.NONE:
-                raise Denied("copying files is not allowed here")
-        elif not allows(rule, copy.direction):
-            raise Denied(f"{copy.tool}: to {copy.direction} files is not allowed here")
+        why = _refusal(copy, self._host.terms.file_copy)
+        if why is not None:
+            facts = {"tool": str(copy.tool), "path": copy.path, "direction": str(copy.direction or "")}
+            self._host.report(Told.FILE, self.id, bytes=0, ok=False, reason=why, **facts)
+            raise Denied(why)
         return copy
 
     async def _launch(self) -> None:
@@ -447,6 +446,15 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
 
     def _is(self, stage: Stage) -> bool:
         return self._stage is stage
+
+
+def _refusal(copy: Copy, rule: FileCopy) -> str | None:
+    if copy.direction is None:
+        # Which way its files go is judged one by one.
+        return "copying files is not allowed here" if rule is FileCopy.NONE else None
+    if not allows(rule, copy.direction):
+        return f"{copy.tool}: to {copy.direction} files is not allowed here"
+    return None
 
 
 def _number(name: str) -> int:

@@ -214,6 +214,8 @@ async def test_a_copy_that_is_not_allowed_is_refused_before_it_runs(served: Node
     done = await served.ssh("scp -t /tmp")
     assert done.returncode == 255
     assert b"to upload files is not allowed here" in done.stderr
+    [told] = served.tells(Told.FILE)
+    assert (told["tool"], told["direction"], told["path"], told["ok"]) == ("scp", "upload", "/tmp", False)
 
 
 def _lives(pid: int) -> bool:
