@@ -317,16 +317,18 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
             except Invalid as error:
                 self.cut(error.message)
                 return
+        self._going(data)
+        self._channel_do(lambda channel: channel.write(data))
+
+    def _err(self, data: bytes) -> None:
+        self._going(data)
+        self._channel_do(lambda channel: channel.write(data, asyncssh.EXTENDED_DATA_STDERR))
+
+    def _going(self, data: bytes) -> None:
         self._host.tap(self.id, data)
         self._went += len(data)
         if self._pty is None:
             self._host.touched()
-        self._channel_do(lambda channel: channel.write(data))
-
-    def _err(self, data: bytes) -> None:
-        self._host.tap(self.id, data)
-        self._went += len(data)
-        self._channel_do(lambda channel: channel.write(data, asyncssh.EXTENDED_DATA_STDERR))
 
     def _flowed(self) -> None:
         self._flowing -= 1

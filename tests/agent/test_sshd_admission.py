@@ -209,6 +209,12 @@ async def test_a_client_that_does_nothing_is_cut(served: Node) -> None:
     assert b"nothing was typed for too long" in done.stdout
 
 
+async def test_without_a_terminal_errors_keep_awake_as_output_does(served: Node) -> None:
+    served.standing = lambda: rights(alice(), dev(client_idle_timeout=timedelta(seconds=2)))
+    done = await served.ssh("for n in 1 2 3 4 5 6 7 8 9; do echo busy >&2; sleep 0.3; done; exit 3")
+    assert done.returncode == 3, done
+
+
 async def test_a_copy_that_is_not_allowed_is_refused_before_it_runs(served: Node) -> None:
     served.standing = lambda: rights(alice(), dev(file_copy=FileCopy.DOWNLOAD))
     done = await served.ssh("scp -t /tmp")
