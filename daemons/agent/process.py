@@ -28,8 +28,6 @@ HELPER: Final = Path(__file__).with_name("child.py")
 START_S: Final = 10.0
 """PAM modules may ask a directory far away; a session that waits longer for them is refused."""
 MAX_WORD: Final = 4_096
-LAST_S: Final = 2.0
-"""Between the hangup and the kill, for those who save their work on the first."""
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
