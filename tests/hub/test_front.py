@@ -381,6 +381,8 @@ async def test_a_node_that_declines_is_quoted_to_the_user() -> None:
         assert isinstance(answer, Refused)
         assert (answer.code, answer.message) == ("declined", "this node is full")
         assert await it.rows() == 0
+        (end,) = await it.events(Kind.CONNECTION_END)
+        assert (end.user, end.reason) == ("ana", "it did not come about")
 
 
 async def test_a_line_that_ends_ends_what_was_asked_over_it() -> None:

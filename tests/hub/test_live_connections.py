@@ -258,6 +258,29 @@ async def test_a_connection_that_ends_by_itself_is_written_down() -> None:
         assert row is not None
         assert row.ended_at is not None
         assert await it.events(Kind.CONNECTION_CUT) == []
+        (start,) = await it.events(Kind.CONNECTION_START)
+        assert (start.user, start.node, start.details["connection"]) == ("ana", "web-1", through.id)
+        node.line.send(Report(number=1, time_us=0, connection_id=through.id, kind=Told.CONNECTION_END))
+        await node.hear(Heard)
+        (end,) = await it.events(Kind.CONNECTION_END)
+        assert (end.user, end.reason, end.details["up"], end.details["down"]) == (
+            "ana",
+            "closed by both ends",
+            10,
+            20,
+        )
+
+
+async def test_a_connection_whose_node_is_first_to_say_that_it_is_over_ends_once() -> None:
+    async with front_hub() as it:
+        ana, node = await it.user("ana"), await it.node()
+        through = await it.through(ana, node)
+        node.line.send(Report(number=1, time_us=0, connection_id=through.id, kind=Told.CONNECTION_END))
+        await node.hear(Heard)
+        assert it.pairs.told is not None
+        await it.pairs.told(through.id, 10, 20, "closed by both ends")
+        (end,) = await it.events(Kind.CONNECTION_END)
+        assert (end.user, end.details["connection"]) == ("ana", through.id)
 
 
 async def test_connections_without_sessions_count_for_max_sessions_until_they_are_over() -> None:
@@ -339,6 +362,8 @@ async def test_what_a_node_no_longer_holds_is_over_and_its_sessions_too() -> Non
         await gone(it, through)
         (event,) = await it.events(Kind.SESSION_END)
         assert (event.session_id, event.user, event.login) == (session_id, "ana", "ana")
+        (end,) = await it.events(Kind.CONNECTION_END)
+        assert end.reason == "the node lost it"
 
 
 async def test_a_connection_being_opened_is_not_missed_by_a_node_that_comes_back() -> None:

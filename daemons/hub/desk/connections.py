@@ -122,6 +122,9 @@ async def admit(
                 mfa=mfa,
             )
         )
+        tx.record(
+            place.event(Kind.CONNECTION_START, login=wish.login, connection=connection.id, mfa=connection.mfa)
+        )
         return Admitted(connection, place.node, rights(tx, place, connection), place.logins)
 
     try:
@@ -276,6 +279,7 @@ async def forget(desk: Desk, connection_id: str) -> None:
 
     def unit(tx: Writing) -> None:
         if connection := tx.connections.get(connection_id):
+            _note_end(tx, desk, connection, "it did not come about")
             tx.connections.delete(connection)
 
     await desk.store.write(unit)
@@ -288,13 +292,14 @@ async def note_cut(desk: Desk, connection: Connection, why: str) -> None:
     )
 
 
-async def ended(desk: Desk, connection_id: str) -> None:
+async def ended(desk: Desk, connection_id: str, why: str = "", **moved: int) -> None:
     """No byte passes any more. The row waits for what its node has yet to report."""
 
     def unit(tx: Writing) -> None:
         connection = tx.connections.get(connection_id)
         if connection is None or connection.ended_at is not None:
             return
+        _note_end(tx, desk, connection, why, **moved)
         tx.connections.replace(replace(connection, ended_at=desk.clock.now()))
 
     await desk.store.write(unit)
@@ -317,6 +322,7 @@ async def taken_up(
                 found[connection.id] = connection
             elif connection.started_at < before and connection.ended_at is None:
                 over = replace(connection, ended_at=now, sessions={})
+                _note_end(tx, desk, connection, "the node lost it")
                 tx.connections.replace(over)
                 for session_id, login in connection.sessions.items():
                     tx.record(
@@ -352,6 +358,13 @@ def sweep(tx: Writing, now: datetime) -> None:
 
 def is_live(connection: Connection, now: datetime) -> bool:
     return connection.ended_at is None and connection.identity.expires_at > now
+
+
+def _note_end(tx: Writing, desk: Desk, connection: Connection, why: str, **moved: int) -> None:
+    """Once for each: whoever writes it marks the row as over, or deletes it, in the same unit."""
+    if connection.ended_at is None:
+        event = _told_of(tx, desk, connection, Kind.CONNECTION_END, reason=why)
+        tx.record(replace(event, details={**event.details, **moved}))
 
 
 def _told_of(

@@ -140,6 +140,8 @@ def _take(tx: Writing, desk: Desk, connection: Connection, report: Report) -> No
         case Told.CONNECTION_END:
             for session_id in connection.sessions:
                 tx.record(_reported(tx, connection, report, Kind.SESSION_END, now, session_id=session_id))
+            if connection.ended_at is None:
+                tx.record(_reported(tx, connection, report, Kind.CONNECTION_END, now))
             tx.connections.delete(connection)
 
 

@@ -88,7 +88,7 @@ class LiveConnections:
 
     async def ended(self, connection_id: str, up: int, down: int, why: str) -> None:
         """No byte passes any more, and that is written down when this returns. Twice is once."""
-        await connections.ended(self._desk, connection_id)
+        await connections.ended(self._desk, connection_id, why, up=up, down=down)
         self._live.pop(connection_id, None)
         log.info("connection %s is over: %s, %d bytes up, %d down", connection_id, why, up, down)
 
