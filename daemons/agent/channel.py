@@ -110,6 +110,7 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         self._has_eof = self._is_leaving = False
         self._sieve: Sieve | None = None
         self._came = self._went = 0
+        self._why_cut = ""
 
     # What asyncssh calls.
 
@@ -191,6 +192,7 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
         """Ends it with all that runs under it, and says why."""
         if self._stage is Stage.ENDED:
             return
+        self._why_cut = message
         self._say(message)
         if self._process is not None:
             self._process.kill()
@@ -399,6 +401,7 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
                 signal=ending.signal if ending is not None else "",
                 bytes_in=self._came,
                 bytes_out=self._went,
+                **_reason(self._why_cut),
             )
         self._host.ended(self)
 
@@ -448,6 +451,10 @@ class SessionChannel(asyncssh.SSHServerSession[bytes]):
 
     def _is(self, stage: Stage) -> bool:
         return self._stage is stage
+
+
+def _reason(why_cut: str) -> dict[str, str]:
+    return {"reason": why_cut} if why_cut else {}
 
 
 def _refusal(copy: Copy, rule: FileCopy) -> str | None:

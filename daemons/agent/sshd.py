@@ -137,6 +137,7 @@ class Connection:
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
         self._is_cut = False
+        self._why_cut = ""
 
     # The life of the connection.
 
@@ -160,7 +161,8 @@ class Connection:
             raw.close()
             if self._cgroup is not None:
                 self._cgroup.retire()
-            self._around.reports.tell(Told.CONNECTION_END, self.id)
+            reason = {"reason": self._why_cut} if self._is_cut else {}
+            self._around.reports.tell(Told.CONNECTION_END, self.id, **reason)
 
     def update(self, rights: Rights) -> None:
         """Other rights from here on; older ones than those in force are passed over."""
@@ -176,7 +178,7 @@ class Connection:
         """Ends everything on it at once; `message` goes to every terminal."""
         if self._is_cut:
             return
-        self._is_cut = True
+        self._is_cut, self._why_cut = True, message
         sessions = list(self._sessions)
         for session in sessions:
             session.cut(message)

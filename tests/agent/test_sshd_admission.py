@@ -154,7 +154,12 @@ async def test_a_cut_ends_the_session_its_processes_and_says_why(served: Node, t
         async with asyncio.timeout(5):
             while _lives(pid):  # noqa: ASYNC110  no event tells a test of another's child
                 await asyncio.sleep(0.01)
-    assert served.tells(Told.SESSION_END)
+    async with asyncio.timeout(5):
+        while not served.tells(Told.CONNECTION_END):  # noqa: ASYNC110  its client is gone before it is told
+            await asyncio.sleep(0.01)
+    for kind in (Told.SESSION_END, Told.CONNECTION_END):
+        [end] = served.tells(kind)
+        assert end["reason"] == "this node is locked"
 
 
 async def test_a_cut_ends_what_a_session_left_that_has_ended(served: Node, tmp_path: Path) -> None:
@@ -182,6 +187,12 @@ async def test_rights_that_no_longer_let_in_cut_at_once(served: Node) -> None:
         served.connections[0].update(rights(alice(), dev(), revision=2, locked_logins=(me(),)))
         assert await talk.status() == 255
         assert b"is locked" in talk.said
+
+
+async def test_an_end_by_the_user_has_no_reason(served: Node) -> None:
+    await served.ssh("true")
+    [end] = served.tells(Told.SESSION_END)
+    assert "reason" not in end
 
 
 async def test_older_rights_are_passed_over(served: Node) -> None:
