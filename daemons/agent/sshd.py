@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 from weakref import WeakSet
 
 import asyncssh
@@ -58,6 +58,8 @@ GRANTS_AWAY_S: Final = 300.0
 """How long a connection that lives off a grant goes on without the hub."""
 MAX_SESSIONS: Final = 64
 """On one connection at once; clients that share one (ControlMaster) stay far below."""
+MAX_PLACE: Final = 1_024
+"""Of a host or a path, as a question to the hub holds it; a longer one would cost this node its line."""
 CIPHERS: Final = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
@@ -263,6 +265,8 @@ class Connection:
     async def may_forward(self, what: str, host: str, address: str, port: int) -> Answer:
         if self._is_cut:
             return Answer(number=0, allowed=False, message="this connection is ending")
+        if len(host) > MAX_PLACE:
+            return Answer(number=0, allowed=False, message="the name is too long")
         answer = await self._around.questions.ask(
             self.id, Asked.FORWARD, what, self.account.login, host=host, address=address, port=port
         )
@@ -325,6 +329,11 @@ class Connection:
             self._listeners.add(listener)
             self._close_listeners_unless_allowed()
         return listener
+
+    async def refuse_unix(self, path: str) -> NoReturn:
+        """Asked of the hub all the same, so that a refusal of its own is written down."""
+        answer = await self.may_forward("unix", path, "", 0)
+        raise forward.prohibited(answer.message or "this node forwards no unix sockets")
 
     def _close_listeners_unless_allowed(self) -> None:
         if not self.terms.port_forwarding:
@@ -447,10 +456,12 @@ class _Server(asyncssh.SSHServer):
     def server_requested(self, listen_host: str, listen_port: int) -> Awaitable[asyncssh.SSHListener | bool]:
         return self._connection.forward_remote(listen_host, listen_port)
 
-    def unix_connection_requested(self, dest_path: str) -> bool:
-        raise forward.prohibited("this node forwards no unix sockets")
+    def unix_connection_requested(self, dest_path: str) -> Awaitable[asyncssh.SSHUNIXSession[bytes]]:
+        return self._connection.refuse_unix(dest_path)
 
-    def unix_server_requested(self, listen_path: str) -> bool:
+    async def unix_server_requested(self, listen_path: str) -> bool:
+        with contextlib.suppress(asyncssh.ChannelOpenError):
+            await self._connection.refuse_unix(listen_path)
         return False
 
 

@@ -100,6 +100,15 @@ async def test_no_name_is_resolved_without_a_yes(served: Node) -> None:
     assert (ask.host, ask.address) == ("no-such-name.invalid", "")
 
 
+async def test_a_name_too_long_for_a_question_is_not_asked_for(served: Node) -> None:
+    # ssh itself sends no such name; others may.
+    async with served.talking("echo ready; cat") as talk:
+        await talk.until(b"ready")
+        answer = await served.connections[0].may_forward("direct", "a" * 1_025, "", 22)
+    assert (answer.allowed, answer.message) == (False, "the name is too long")
+    assert [ask.kind for ask in served.asked] == [Asked.SESSION]
+
+
 async def test_no_line_to_the_hub_is_a_no(served: Node) -> None:
     served.around.questions.line_is(None)
     async with echo() as port:
@@ -172,7 +181,16 @@ async def test_unix_sockets_are_prohibited(served: Node, tmp_path: Path) -> None
             reader, writer = await asyncio.open_unix_connection(local)
             assert await reader.read() == b""
             writer.close()
-            await talk.until(b"administratively prohibited")
+            await talk.until(b"administratively prohibited: this node forwards no unix sockets")
+    assert [ask.host for ask in served.asked if ask.what == "unix"] == [f"{tmp_path}/socket"]
+
+
+async def test_no_unix_socket_listens(served: Node, tmp_path: Path) -> None:
+    flags = ["-o", "ExitOnForwardFailure=yes", "-R", f"{tmp_path}/far:127.0.0.1:1"]
+    done = await served.ssh("true", flags=flags)
+    assert done.returncode == 255
+    assert not (tmp_path / "far").exists()
+    assert [ask.host for ask in served.asked if ask.what == "unix"] == [f"{tmp_path}/far"]
 
 
 async def test_an_agent_is_not_forwarded(served: Node) -> None:
