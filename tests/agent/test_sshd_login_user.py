@@ -18,6 +18,9 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else"),
 ]
 
+LIBC_S_OWN = 0b11 << 31
+"""Signals 32 and 33: glibc keeps them from programs, and its posix_spawn may leave them ignored."""
+
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[pwd.struct_passwd]:
@@ -64,7 +67,7 @@ async def test_nothing_of_the_agents_is_left_to_the_user(served: Node) -> None:
     )
     said = done.stdout.decode().splitlines()
     assert int(said[0]) == 4, "three, and the one that ls reads"
-    assert [line.split()[1] for line in said[1:3]] == ["0" * 16, "0" * 16]
+    assert [int(line.split()[1], 16) & ~LIBC_S_OWN for line in said[1:3]] == [0, 0]
     names = {line.split("=")[0] for line in said[3:]}
     assert names <= {
         "HOME", "USER", "LOGNAME", "SHELL", "PATH", "SSH_CONNECTION", "MEZITE_SESSION_ID", "PWD", "SHLVL",
