@@ -57,4 +57,4 @@ def explain(
         return
     show_table(clauses, _COLUMNS)
     click.echo()
-    click.echo(f"{'ALLOWED' if answer.allowed else 'DENIED'}: {plain(answer.decided_by)}")
+    click.echo(plain(answer.decided_by))  # it begins with allowed or denied
